@@ -1,0 +1,109 @@
+#include "base/diag.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void add(struct diags *d, enum severity severity, struct pos pos, const char *format, va_list args)
+{
+	struct diag *diag = vec_push(d->arena, &d->list);
+
+	diag->severity = severity;
+	diag->pos = pos;
+	diag->pointer = pos.node ? node_pointer(pos.node, d->arena) : NULL;
+	diag->message = arena_vprintf(d->arena, format, args);
+	if (severity == DIAG_ERROR)
+		d->errors++;
+}
+
+bool diag_error(struct diags *d, struct pos pos, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	add(d, DIAG_ERROR, pos, format, args);
+	va_end(args);
+	return false;
+}
+
+void diag_warning(struct diags *d, struct pos pos, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	add(d, DIAG_WARNING, pos, format, args);
+	va_end(args);
+}
+
+bool diag_failure(struct diags *d, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	add(d, DIAG_ERROR, (struct pos){ 0 }, format, args);
+	va_end(args);
+	return false;
+}
+
+void diag_promote(struct diags *d, size_t first)
+{
+	for (size_t i = first; i < d->list.n; i++) {
+		if (d->list.items[i].severity != DIAG_WARNING)
+			continue;
+		d->list.items[i].severity = DIAG_ERROR;
+		d->errors++;
+	}
+}
+
+static int compare(const struct diag *a, const struct diag *b)
+{
+	int order;
+
+	if (!a->pos.file || !b->pos.file)
+		return !a->pos.file - !b->pos.file;
+	order = strcmp(a->pos.file, b->pos.file);
+	if (!order)
+		order = (a->pos.line > b->pos.line) - (a->pos.line < b->pos.line);
+	return order ? order : (a->pos.column > b->pos.column) - (a->pos.column < b->pos.column);
+}
+
+/* Merge sort: stable, and bounded however many errors a hostile file causes. */
+void diag_sort(struct diags *d)
+{
+	size_t n = d->list.n;
+	struct diag *from = d->list.items, *to = arena_alloc(d->arena, n * sizeof(*to) + 1);
+
+	for (size_t width = 1; width < n; width *= 2) {
+		struct diag *swap = from;
+
+		for (size_t start = 0; start < n; start += 2 * width) {
+			size_t i = start, mid = start + width < n ? start + width : n;
+			size_t j = mid, end = mid + width < n ? mid + width : n;
+
+			for (size_t k = start; k < end; k++)
+				to[k] = i < mid && (j == end || compare(&from[i], &from[j]) <= 0) ? from[i++] :
+												    from[j++];
+		}
+		from = to;
+		to = swap;
+	}
+	d->list.items = from;
+	d->list.cap = n;
+}
+
+const char *pos_text(struct pos pos, struct arena *a)
+{
+	return arena_printf(a, "%s:%u:%u", pos.file ? pos.file : "?", pos.line, pos.column);
+}
+
+const char *diag_line(const struct diag *diag, struct arena *a)
+{
+	const char *word = diag->severity == DIAG_ERROR ? "error" : "warning";
+	const char *place = "enmesh";
+
+	if (diag->pos.file)
+		place = diag->pos.line ? pos_text(diag->pos, a) : diag->pos.file;
+	if (diag->pointer && *diag->pointer)
+		return arena_printf(a, "%s: %s: %s (%s)", place, word, diag->message, diag->pointer);
+	return arena_printf(a, "%s: %s: %s", place, word, diag->message);
+}

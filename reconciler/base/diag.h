@@ -1,0 +1,44 @@
+/*
+ * Diagnostics: what is wrong, where, and what would be right. A run collects them all; only cli/ and agent/ print.
+ * Messages are copied; positions are values.
+ */
+#ifndef BASE_DIAG_H
+#define BASE_DIAG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/node.h"
+#include "base/vec.h"
+
+enum severity { DIAG_ERROR, DIAG_WARNING };
+
+struct diag {
+	enum severity severity;
+	struct pos pos;
+	const char *pointer; /* JSON pointer of the field, or NULL */
+	const char *message;
+};
+
+struct diags {
+	struct arena *arena;
+	vec_of(struct diag) list;
+	size_t errors;
+};
+
+/* Adds an error; always false, so that a check and its message are one statement. */
+bool diag_error(struct diags *d, struct pos pos, const char *format, ...) printf_like(3, 4);
+void diag_warning(struct diags *d, struct pos pos, const char *format, ...) printf_like(3, 4);
+/* An error of something that no file says. */
+bool diag_failure(struct diags *d, const char *format, ...) printf_like(2, 3);
+/* Turns the warnings from number `first` on into errors (`--strict`). */
+void diag_promote(struct diags *d, size_t first);
+
+/* Puts what was read from files in order of file, line and column; everything else keeps its order, at the end. */
+void diag_sort(struct diags *d);
+/* "file:line:col", for naming a second place in a message. */
+const char *pos_text(struct pos pos, struct arena *a);
+/* The whole line as users see it, without newline: `file:line:col: error: message (/pointer)`. */
+const char *diag_line(const struct diag *diag, struct arena *a);
+
+#endif

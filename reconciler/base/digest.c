@@ -1,0 +1,39 @@
+#include "base/digest.h"
+
+#include <sha256.h>
+#include <string.h>
+
+struct digest {
+	SHA256_CTX context;
+};
+
+const char *digest_of(const void *data, size_t size, struct arena *a)
+{
+	return SHA256Data(data, size, arena_alloc(a, SHA256_DIGEST_STRING_LENGTH));
+}
+
+struct digest *digest_start(struct arena *a)
+{
+	struct digest *d = arena_new(a, struct digest);
+
+	SHA256Init(&d->context);
+	return d;
+}
+
+void digest_add(struct digest *d, const void *data, size_t size)
+{
+	uint64_t length = size;
+
+	SHA256Update(&d->context, (const uint8_t *)&length, sizeof(length));
+	SHA256Update(&d->context, data, size);
+}
+
+void digest_add_text(struct digest *d, const char *s)
+{
+	digest_add(d, s ? s : "\xff", s ? strlen(s) : 1);
+}
+
+const char *digest_end(struct digest *d, struct arena *a)
+{
+	return SHA256End(&d->context, arena_alloc(a, SHA256_DIGEST_STRING_LENGTH));
+}

@@ -1,0 +1,198 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+static int open_how(int dir, const char *path, int flags, uint64_t resolve)
+{
+	struct open_how how = { .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC), .resolve = resolve };
+	long fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+int file_open_beneath(int dir, const char *path, int flags)
+{
+	return open_how(dir, path, flags, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+}
+
+int file_read_fd(int fd, size_t limit, struct arena *a, struct bytes *out)
+{
+	size_t cap, used = 0;
+	struct stat st;
+	char *data;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	if (st.st_size > (off_t)limit)
+		return -EFBIG;
+	/* Files of /proc say size 0. One byte more than expected shows the end in one read. */
+	cap = st.st_size ? (size_t)st.st_size + 1 : 4096;
+	data = arena_alloc(a, cap + 1);
+	for (;;) {
+		ssize_t n = read(fd, data + used, cap - used);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (!n)
+			break;
+		used += (size_t)n;
+		if (used > limit)
+			return -EFBIG;
+		if (used == cap) {
+			char *grown = arena_alloc(a, cap * 2 + 1);
+
+			memcpy(grown, data, used);
+			data = grown;
+			cap *= 2;
+		}
+	}
+	data[used] = 0;
+	*out = (struct bytes){ data, used };
+	return 0;
+}
+
+int file_read(int dir, const char *path, size_t limit, struct arena *a, struct bytes *out)
+{
+	/* Non-blocking, so that opening a FIFO does not wait for a writer; regular files ignore it. */
+	scoped(close_fd) int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	return fd < 0 ? -errno : file_read_fd(fd, limit, a, out);
+}
+
+static int write_all(int fd, const struct bytes *content)
+{
+	for (size_t done = 0; done < content->size;) {
+		ssize_t n = write(fd, content->data + done, content->size - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+static int fill(int fd, const struct bytes *content, const struct file_attr *attr)
+{
+	int r;
+
+	/* Owner before mode: a change of owner takes set-id bits away. Both before the content can be read. */
+	if (fchown(fd, attr->uid, attr->gid) < 0 || fchmod(fd, attr->mode) < 0)
+		return -errno;
+	r = write_all(fd, content);
+	if (!r && !attr->volatile_ && fsync(fd) < 0)
+		r = -errno;
+	return r;
+}
+
+int file_write(int dir, const char *name, const struct bytes *content, const struct file_attr *attr)
+{
+	scoped(close_fd) int fd = -1;
+	char temporary[NAME_MAX + 1];
+	int r;
+
+	if (snprintf(temporary, sizeof(temporary), ".enmesh-tmp-%s", name) >= (int)sizeof(temporary))
+		return -ENAMETOOLONG;
+	if (unlinkat(dir, temporary, 0) < 0 && errno != ENOENT)
+		return -errno;
+	fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	r = fill(fd, content, attr);
+	if (!r && renameat(dir, temporary, dir, name) < 0)
+		r = -errno;
+	if (r) {
+		unlinkat(dir, temporary, 0);
+		return r;
+	}
+	return attr->volatile_ || fsync(dir) == 0 ? 0 : -errno;
+}
+
+static int make_one(int dir, const char *name, mode_t mode)
+{
+	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd < 0 ? -errno : fd;
+	if (mkdirat(dir, name, mode) < 0 && errno != EEXIST)
+		return -errno;
+	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int dir_make(int dir, const char *path, mode_t mode, int *fd)
+{
+	scoped(close_fd) int at = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char part[NAME_MAX + 1];
+
+	if (at < 0)
+		return -errno;
+	for (path += strspn(path, "/"); *path; path += strspn(path, "/")) {
+		size_t n = strcspn(path, "/");
+		int next;
+
+		if (n > NAME_MAX)
+			return -ENAMETOOLONG;
+		memcpy(part, path, n);
+		part[n] = 0;
+		path += n;
+		if (!strcmp(part, "..") || !strcmp(part, "."))
+			return -EINVAL;
+		next = make_one(at, part, mode);
+		if (next < 0)
+			return next;
+		close_fd(&at);
+		at = next;
+	}
+	*fd = take_fd(at);
+	return 0;
+}
+
+int dir_open(const char *path, mode_t mode, int *fd)
+{
+	char *parent, *slash;
+	int r = 0, opened = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (opened < 0 && errno != ENOENT)
+		return -errno;
+	if (opened < 0) {
+		parent = mem_strdup(path);
+		for (size_t n = strlen(parent); n > 1 && parent[n - 1] == '/'; n--)
+			parent[n - 1] = 0;
+		slash = strrchr(parent, '/');
+		if (slash && slash != parent) {
+			int above = -1;
+
+			*slash = 0;
+			r = dir_open(parent, 0755, &above);
+			close_fd(&above);
+		}
+		free(parent);
+		if (r)
+			return r;
+		if (mkdir(path, mode) < 0 && errno != EEXIST)
+			return -errno;
+		opened = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (opened < 0)
+			return -errno;
+	}
+	*fd = opened;
+	return 0;
+}

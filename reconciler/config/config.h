@@ -1,0 +1,49 @@
+/*
+ * The files of a source as documents: known kinds, valid against their schemas, with profiles and defaults put in. Pure.
+ */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include "base/diag.h"
+#include "source/source.h"
+
+#define CONFIG_API_VERSION "enmesh.io/v1alpha1"
+
+enum { CONFIG_DOCUMENTS_MAX = 200000 };
+
+enum kind {
+	KIND_MESH,
+	KIND_NODE,
+	KIND_SERVICE,
+	KIND_SIDECAR,
+	KIND_COMPONENT,
+	KIND_CAPTURE,
+	KIND_AGENT_CONFIG,
+	KIND_OBJECT, /* of another API group, for the API server */
+};
+
+const char *kind_name(enum kind kind); /* "MeshService" */
+
+struct document {
+	enum kind kind;
+	const char *name;	  /* metadata.name */
+	const char *namespace;	  /* metadata.namespace; NULL if it has none */
+	const struct node *root;  /* complete: as written, then its profile's fields, then the schema's defaults */
+	const struct node *spec;  /* of our kinds */
+	bool broken;		  /* its content was refused; its name is known, so references to it are no second error */
+};
+
+struct config {
+	vec_of(struct document) documents; /* in the order of files and places */
+};
+
+/*
+ * Adds every mistake of every file. False: there was one. `out` holds whatever can be named, so that the checks of the
+ * model can go on.
+ */
+bool config_read(const struct tree *tree, struct arena *a, struct config *out, struct diags *d);
+
+/* Reads one AgentConfig; `shown` is how messages call the file. NULL: an error was added. */
+const struct node *config_read_agent(const char *shown, const struct bytes *text, struct arena *a, struct diags *d);
+
+#endif

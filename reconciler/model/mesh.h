@@ -1,0 +1,188 @@
+/*
+ * The mesh as typed, cross-checked data: what the documents of one revision say. Everything lives in the arena of the pass
+ * and is not changed once model_load has returned. `node` fields are places in the documents, for messages.
+ */
+#ifndef MODEL_MESH_H
+#define MODEL_MESH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/diag.h"
+#include "base/vec.h"
+#include "config/config.h"
+
+/* A user or group as the source names it. */
+struct account {
+	const char *name; /* NULL: given as a number */
+	uint32_t number;  /* if name is NULL */
+	const struct node *node; /* NULL: there is no such account */
+};
+
+/* An address range; bits beyond the prefix are zero. */
+struct cidr {
+	int family; /* AF_INET, AF_INET6 */
+	unsigned char address[16];
+	uint8_t prefix;
+};
+
+struct cidrs {
+	vec_of(struct cidr) list;
+};
+
+struct ports {
+	vec_of(uint16_t) list;
+};
+
+struct texts {
+	vec_of(const char *) list;
+};
+
+struct label {
+	const char *key, *value;
+};
+
+struct labels {
+	vec_of(struct label) list;
+};
+
+struct condition {
+	const char *key;
+	enum condition_operator { OP_IN, OP_NOT_IN, OP_EXISTS, OP_MISSING } operator;
+	struct texts values;
+};
+
+struct selector {
+	bool all;
+	struct texts names;
+	struct labels labels;
+	vec_of(struct condition) conditions;
+	const struct node *node; /* NULL: absent, selects nothing */
+};
+
+struct probe {
+	enum probe_kind { PROBE_NONE, PROBE_HTTP, PROBE_TCP } kind;
+	const char *host;
+	uint16_t port;
+	const char *path;
+	bool https;
+	int period_ms, timeout_ms;
+};
+
+/* How a process runs, as a MeshSidecar or MeshComponent says it. Strings are still nodes: variables are put in by site.c. */
+struct process_spec {
+	const struct node *command; /* NULL: somebody else runs it */
+	const struct node *args, *env, *directory;
+	struct account user, group;
+	vec_of(struct account) groups;
+	const struct node *files, *drain;
+	struct probe readiness;
+	int stop_ms;
+	const struct node *node;
+};
+
+struct allowed_group {
+	const char *group;
+	struct texts kinds; /* empty: all */
+};
+
+struct mesh {
+	const char *name, *trust_domain, *id, *requires;
+	struct texts api_servers; /* URLs */
+	const char *api_ca_source;
+	struct texts discovery, ca, mixer; /* HOST:PORT, the preferred one first */
+	const char *objects_namespace;
+	struct selector writers;
+	vec_of(struct allowed_group) allow;
+	bool prune;
+	const struct node *node;
+};
+
+struct mesh_node {
+	const char *name;
+	struct labels labels;
+	struct texts addresses;
+	const char *network, *locality;
+	struct ports management_ports;
+	const struct node *node;
+	bool broken;
+};
+
+struct service_port {
+	const char *name, *protocol;
+	uint16_t port, target;
+	const struct node *node;
+};
+
+struct mesh_service {
+	const char *name, *namespace, *service_account;
+	struct labels labels;
+	struct selector nodes;
+	struct texts hosts, addresses;
+	vec_of(struct service_port) ports;
+	struct account user, group; /* whom it runs as; neither: everyone */
+	const struct mesh_sidecar *sidecar; /* NULL: none */
+	const struct mesh_capture *capture; /* NULL: none */
+	const struct node *node;
+	bool broken;
+};
+
+struct mesh_sidecar {
+	const char *name;
+	uint16_t outbound, inbound, tunnel, admin;
+	struct process_spec process;
+	const struct node *node;
+	bool broken;
+};
+
+struct mesh_component {
+	const char *name;
+	struct selector nodes;
+	vec_of(const struct mesh_component *) after;
+	struct process_spec process;
+	unsigned rank; /* greater than that of everything in `after` */
+	const struct node *node;
+	bool broken;
+};
+
+struct mesh_capture {
+	const char *name;
+	enum capture_mode { CAPTURE_NONE, CAPTURE_REDIRECT } mode;
+	enum inbound_ports { INBOUND_SERVICE, INBOUND_ALL, INBOUND_LIST } inbound;
+	struct ports inbound_ports, inbound_exclude;
+	bool outbound_all;
+	struct cidrs outbound_cidrs, outbound_exclude;
+	struct ports outbound_ports, outbound_exclude_ports;
+	struct texts exclude_interfaces;
+	bool allow_management_ports;
+	const struct node *node;
+	bool broken;
+};
+
+/* A document for the API server. */
+struct mesh_object {
+	const char *api_version, *group, *kind, *name, *namespace; /* namespace NULL: cluster-wide, or the default */
+	const struct node *root;
+};
+
+struct model {
+	const struct mesh *mesh;
+	vec_of(struct mesh_node) nodes; /* each of these in the order of names */
+	vec_of(struct mesh_service) services; /* by namespace, then name */
+	vec_of(struct mesh_sidecar) sidecars;
+	vec_of(struct mesh_component) components;
+	vec_of(struct mesh_capture) captures;
+	vec_of(struct mesh_object) objects;
+	const struct placement *placement; /* which services and components each node has; model/place.h */
+};
+
+/*
+ * Adds every mistake. NULL: there was one, here or before. The config may be one that config_read found broken: what can
+ * be named takes part, so that all mistakes of a source are seen at once.
+ */
+const struct model *model_load(const struct config *config, struct arena *a, struct diags *d);
+
+/* NULL: the source does not name it. */
+const struct mesh_node *model_find_node(const struct model *m, const char *name);
+
+#endif

@@ -1,0 +1,38 @@
+/* Reading typed fields from nodes that their schema has accepted. Pure. */
+#ifndef MODEL_READ_H
+#define MODEL_READ_H
+
+#include "model/mesh.h"
+
+struct account read_account(const struct node *n);
+void read_texts(const struct node *list, struct arena *a, struct texts *out);
+void read_labels(const struct node *map, struct arena *a, struct labels *out);
+void read_ports(const struct node *list, struct arena *a, struct ports *out);
+/* False: a bit beyond the prefix is set; the error names the range that was probably meant. */
+bool read_cidrs(const struct node *list, struct arena *a, struct cidrs *out, struct diags *d);
+bool read_selector(const struct node *n, struct arena *a, struct selector *out, struct diags *d);
+
+/* "10.0.0.0/8"; for an address alone without prefix. */
+const char *cidr_text(const struct cidr *c, struct arena *a);
+/* NULL: there is no such label. */
+const char *labels_get(const struct labels *labels, const char *key);
+
+/* One function a kind; false: an error was added. */
+bool read_mesh(const struct document *doc, struct arena *a, struct mesh *out, struct diags *d);
+bool read_node(const struct document *doc, struct arena *a, struct mesh_node *out, struct diags *d);
+bool read_service(const struct document *doc, struct arena *a, struct mesh_service *out, struct diags *d);
+bool read_sidecar(const struct document *doc, struct arena *a, struct mesh_sidecar *out, struct diags *d);
+bool read_component(const struct document *doc, struct arena *a, struct mesh_component *out, struct diags *d);
+bool read_capture(const struct document *doc, struct arena *a, struct mesh_capture *out, struct diags *d);
+
+/*
+ * The process of a sidecar or component. `sidecar` (NULL in a component) gives the ports that a probe may name. Checks the
+ * names of all variables.
+ */
+bool read_process(const struct node *spec, const struct mesh_sidecar *sidecar, struct arena *a,
+	struct process_spec *out, struct diags *d);
+
+/* The port of a probe or drain request. */
+uint16_t read_probe_port(const struct node *port, const struct mesh_sidecar *sidecar);
+
+#endif

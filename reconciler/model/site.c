@@ -1,0 +1,382 @@
+#include "model/site.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "model/place.h"
+#include "model/read.h"
+#include "model/vars.h"
+
+struct making {
+	struct site *site;
+	const struct tree *tree;
+	struct arena *arena;
+	struct diags *diags;
+	bool ok;
+};
+
+static const char *expand(struct making *m, const struct node *n, const struct scope *scope)
+{
+	const char *s = vars_expand(n->string, scope, node_pos(n), m->arena, m->diags);
+
+	m->ok &= s != NULL;
+	return s ? s : "";
+}
+
+static void expand_list(struct making *m, const struct node *list, const struct scope *scope, struct texts *out)
+{
+	node_each(it, list)
+		*vec_push(m->arena, &out->list) = expand(m, it, scope);
+}
+
+/* ---- files ---- */
+
+static const char *source_path(const struct node *file)
+{
+	return node_get_text(file, "source");
+}
+
+static bool missing_source(const struct tree *tree, const struct node *field, struct diags *d)
+{
+	const char **paths = arena_alloc(d->arena, tree->n_files * sizeof(*paths) + 1), *nearest;
+
+	for (size_t i = 0; i < tree->n_files; i++)
+		paths[i] = tree->files[i].path;
+	nearest = tree->n_files <= 1000 ? str_nearest(field->string, paths, tree->n_files) : NULL;
+	return diag_error(d, node_pos(field), "the source has no file '%s'%s%s%s", field->string,
+		nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+}
+
+static bool file_content(struct making *m, const struct node *file, const struct scope *scope, struct bytes *out)
+{
+	const struct node *text = node_get(file, "text"), *source = node_get(file, "source");
+	const char *expanded;
+
+	if (text) {
+		*out = (struct bytes){ text->string, text->n };
+	} else {
+		const struct source_file *f = source_find(m->tree, source->string);
+
+		if (!f)
+			return missing_source(m->tree, source, m->diags);
+		*out = f->content;
+	}
+	if (!node_get_bool(file, "template", false))
+		return true;
+	if (memchr(out->data, 0, out->size))
+		return diag_error(m->diags, node_pos(source), "a template must not contain NUL characters");
+	expanded = vars_expand(out->data, scope, node_pos(text ? text : source), m->arena, m->diags);
+	if (expanded)
+		*out = (struct bytes){ expanded, strlen(expanded) };
+	return expanded != NULL;
+}
+
+static const char *file_path(struct making *m, const struct node *file, const struct scope *scope)
+{
+	const struct node *path = node_get(file, "path");
+	const char *expanded = expand(m, path, scope);
+
+	if (strstr(expanded, "/../") || strstr(expanded, "/./") || str_ends(expanded, "/..") || str_ends(expanded, "/"))
+		m->ok = diag_error(m->diags, node_pos(path), "the path '%s' does not name a file", expanded);
+	return expanded;
+}
+
+static void make_file(struct making *m, const struct node *file, const struct scope *scope,
+	const struct process_spec *spec, struct process *p)
+{
+	struct site_file f = { .node = file };
+	const struct node *user = node_get(file, "user"), *group = node_get(file, "group");
+
+	f.path = file_path(m, file, scope);
+	m->ok &= file_content(m, file, scope, &f.content);
+	f.mode = (uint32_t)strtoul(node_get_text(file, "mode"), NULL, 8);
+	f.user = user ? read_account(user) : spec->user;
+	f.group = group ? read_account(group) : spec->group;
+	f.restart_on_change = !strcmp(node_get_text(file, "onChange"), "restart");
+	*vec_push(m->arena, &p->files) = f;
+}
+
+/* ---- processes ---- */
+
+static void make_drain(struct making *m, const struct node *drain, const struct scope *scope, struct drain *out)
+{
+	const struct node *post = node_get(drain, "httpPost");
+
+	out->post = post != NULL;
+	out->host = node_get_text(post, "host");
+	out->path = node_get_text(post, "path");
+	out->port = post ? read_probe_port(node_get(post, "port"), scope->sidecar) : 0;
+	expand_list(m, node_get(drain, "command"), scope, &out->command);
+	out->wait_ms = (int)node_get_int(drain, "seconds", 0) * 1000;
+}
+
+static struct process *make_process(struct making *m, const struct process_spec *spec, const struct scope *scope)
+{
+	struct process *p = arena_new(m->arena, struct process);
+
+	p->node = spec->node;
+	expand_list(m, spec->command, scope, &p->argv);
+	expand_list(m, spec->args, scope, &p->argv);
+	node_each(it, spec->env)
+		*vec_push(m->arena, &p->env.list) = (struct label){ it->key, expand(m, it, scope) };
+	p->user = spec->user;
+	p->group = spec->group;
+	vec_each (g, &spec->groups)
+		*vec_push(m->arena, &p->groups) = *g;
+	p->directory = expand(m, spec->directory, scope);
+	p->readiness = spec->readiness;
+	make_drain(m, spec->drain, scope, &p->drain);
+	p->stop_ms = spec->stop_ms;
+	node_each(it, spec->files)
+		make_file(m, it, scope, spec, p);
+	*vec_push(m->arena, &m->site->processes) = p;
+	return p;
+}
+
+static void make_component(struct making *m, const struct mesh_component *c)
+{
+	struct scope scope = { .mesh = m->site->model->mesh, .node = m->site->node, .component = c };
+	struct process *p = make_process(m, &c->process, &scope);
+
+	p->name = arena_printf(m->arena, "component-%s", c->name);
+	p->title = arena_printf(m->arena, "component %s", c->name);
+	p->rank = c->rank;
+}
+
+enum { RANK_SIDECAR = 1000000 };
+
+static void make_workload(struct making *m, const struct mesh_service *s)
+{
+	struct workload *w = vec_push(m->arena, &m->site->workloads);
+	struct scope scope = {
+		.mesh = m->site->model->mesh, .node = m->site->node, .service = s, .sidecar = s->sidecar
+	};
+	struct process *p;
+
+	*w = (struct workload){ s, s->sidecar, s->capture, NULL };
+	if (!s->sidecar || !s->sidecar->process.command)
+		return;
+	p = make_process(m, &s->sidecar->process, &scope);
+	p->name = arena_printf(m->arena, "sidecar-%s.%s", s->namespace, s->name);
+	p->title = arena_printf(m->arena, "sidecar of %s/%s", s->namespace, s->name);
+	p->rank = RANK_SIDECAR;
+	w->process = p;
+}
+
+/* ---- two processes, one file ---- */
+
+struct path_owner {
+	const struct site_file *file;
+	const struct process *process;
+};
+
+static int by_path(const void *left, const void *right)
+{
+	const struct path_owner *a = left, *b = right;
+
+	return strcmp(a->file->path, b->file->path);
+}
+
+static void check_paths(struct making *m)
+{
+	vec_of(struct path_owner) owners = { 0 };
+
+	vec_each (p, &m->site->processes)
+		vec_each (f, &(*p)->files)
+			*vec_push(m->arena, &owners) = (struct path_owner){ f, *p };
+	if (owners.n)
+		qsort(owners.items, owners.n, sizeof(*owners.items), by_path);
+	for (size_t i = 1; i < owners.n; i++) {
+		const struct path_owner *x = &owners.items[i - 1], *y = &owners.items[i];
+
+		if (!strcmp(x->file->path, y->file->path))
+			m->ok = diag_error(m->diags, node_pos(node_get(y->file->node, "path")),
+				"on node '%s', the %s and the %s (at %s) both write %s", m->site->node->name,
+				y->process->title, x->process->title, pos_text(node_pos(x->file->node), m->arena),
+				y->file->path);
+	}
+}
+
+/* ---- the site ---- */
+
+static const struct mesh_node *find_node(const struct model *m, const char *name, struct diags *d)
+{
+	const struct mesh_node *node = model_find_node(m, name);
+	const char **names, *nearest;
+
+	if (node)
+		return node;
+	names = arena_alloc(d->arena, m->nodes.n * sizeof(*names) + 1);
+	for (size_t i = 0; i < m->nodes.n; i++)
+		names[i] = m->nodes.items[i].name;
+	nearest = str_nearest(name, names, m->nodes.n);
+	diag_failure(d, "the source has no MeshNode '%s'%s%s%s; nothing is done for a node that it does not name", name,
+		nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+	return NULL;
+}
+
+static void add_sources(const struct process_spec *spec, struct arena *a, struct texts *out)
+{
+	node_each(file, spec->files)
+		if (source_path(file))
+			*vec_push(a, &out->list) = source_path(file);
+}
+
+bool site_sources(const struct model *m, const char *node_name, const struct tree *tree, struct arena *a,
+	struct texts *out, struct diags *d)
+{
+	const struct mesh_node *node = find_node(m, node_name, d);
+	struct placed placed;
+
+	(void)tree;
+	if (!node)
+		return false;
+	placed = place_of(m, node);
+	for (size_t i = 0; i < placed.n_services; i++)
+		if (placed.services[i]->sidecar)
+			add_sources(&placed.services[i]->sidecar->process, a, out);
+	for (size_t i = 0; i < placed.n_components; i++)
+		add_sources(&placed.components[i]->process, a, out);
+	if (m->mesh->api_ca_source)
+		*vec_push(a, &out->list) = m->mesh->api_ca_source;
+	return true;
+}
+
+static void read_api_ca(struct making *m)
+{
+	const struct mesh *mesh = m->site->model->mesh;
+	const struct source_file *f;
+
+	if (!mesh->api_ca_source)
+		return;
+	f = source_find(m->tree, mesh->api_ca_source);
+	if (f)
+		m->site->api_ca = f->content;
+	else
+		m->ok = missing_source(
+			m->tree, node_path(mesh->node, "spec", "controlPlane", "apiServer", "caSource", NULL), m->diags);
+}
+
+struct site *site_make(const struct model *model, const char *node, const struct tree *tree, struct arena *a,
+	struct diags *d)
+{
+	struct site *site = arena_new(a, struct site);
+	struct making m = { site, tree, a, d, true };
+	struct placed placed;
+
+	site->model = model;
+	site->node = find_node(model, node, d);
+	if (!site->node)
+		return NULL;
+	site->writes_mesh = model->mesh->writers.node ? selector_matches(&model->mesh->writers, site->node) : true;
+	placed = place_of(model, site->node);
+	for (size_t i = 0; i < placed.n_components; i++)
+		make_component(&m, placed.components[i]);
+	for (size_t i = 0; i < placed.n_services; i++)
+		make_workload(&m, placed.services[i]);
+	check_paths(&m);
+	read_api_ca(&m);
+	return m.ok ? site : NULL;
+}
+
+/* ---- accounts ---- */
+
+static void add_account(const struct account *account, bool group, struct arena *a, struct facts *out)
+{
+	struct fact_account *fact;
+
+	if (!account->name || facts_account(out, account->name, group))
+		return;
+	fact = vec_push(a, &out->accounts);
+	fact->name = account->name;
+	fact->group = group;
+}
+
+void site_accounts(const struct site *s, struct arena *a, struct facts *out)
+{
+	vec_each (w, &s->workloads) {
+		add_account(&w->service->user, false, a, out);
+		add_account(&w->service->group, true, a, out);
+		if (w->sidecar)
+			add_account(&w->sidecar->process.user, false, a, out);
+	}
+	vec_each (it, &s->processes) {
+		const struct process *p = *it;
+
+		add_account(&p->user, false, a, out);
+		add_account(&p->group, true, a, out);
+		vec_each (g, &p->groups)
+			add_account(g, true, a, out);
+		vec_each (f, &p->files) {
+			add_account(&f->user, false, a, out);
+			add_account(&f->group, true, a, out);
+		}
+	}
+}
+
+bool site_number(const struct site *s, const struct account *account, bool group, uint32_t *number)
+{
+	const struct fact_account *fact;
+
+	if (!account->name) {
+		*number = account->number;
+		return true;
+	}
+	fact = facts_account(&s->facts, account->name, group);
+	if (!fact || !fact->found)
+		return false;
+	*number = fact->number;
+	return true;
+}
+
+struct user_owner {
+	uint32_t number;
+	const char *who;
+	const struct node *node;
+};
+
+/* Two names, or a name and a number, may be one user. */
+static bool check_user(const struct site *s, const struct account *user, const char *who, struct diags *d,
+	struct user_owner *owners, size_t *n)
+{
+	uint32_t number;
+
+	if (!user->node || !site_number(s, user, false, &number))
+		return true;
+	for (size_t i = 0; i < *n; i++)
+		if (owners[i].number == number)
+			return diag_error(d, node_pos(user->node), "%s and %s (at %s) run as one user, %u, on this machine",
+				who, owners[i].who, pos_text(node_pos(owners[i].node), d->arena), number);
+	owners[(*n)++] = (struct user_owner){ number, who, user->node };
+	return true;
+}
+
+static bool check_users(const struct site *s, struct diags *d)
+{
+	struct user_owner *owners = arena_alloc(d->arena, (s->workloads.n * 2 + 1) * sizeof(*owners));
+	size_t n = 0;
+	bool ok = true;
+
+	vec_each (w, &s->workloads) {
+		if (!w->capture || w->capture->mode == CAPTURE_NONE)
+			continue;
+		ok &= check_user(s, &w->service->user,
+			arena_printf(d->arena, "service %s/%s", w->service->namespace, w->service->name), d, owners, &n);
+		ok &= check_user(s, &w->sidecar->process.user,
+			arena_printf(d->arena, "the sidecar of service %s/%s", w->service->namespace, w->service->name), d,
+			owners, &n);
+	}
+	return ok;
+}
+
+bool site_check(const struct site *s, bool needed, struct diags *d)
+{
+	bool ok = check_users(s, d);
+
+	vec_each (fact, &s->facts.accounts)
+		if (needed && !fact->found)
+			ok = diag_failure(d, "this machine has no %s '%s', which the source names",
+				fact->group ? "group" : "user", fact->name);
+	return ok;
+}

@@ -1,0 +1,76 @@
+/*
+ * A target: one kind of thing that a node has (capture rules, processes, objects). The driver knows targets only through
+ * this shape, so a further target is a new folder.
+ */
+#ifndef TARGETS_TARGET_H
+#define TARGETS_TARGET_H
+
+#include "base/diag.h"
+#include "model/site.h"
+#include "plan/plan.h"
+#include "store/applied.h"
+
+/* Where and with what rights effects happen. Tests hand in another one. Strings belong to the caller. */
+struct host {
+	const char *state_dir; /* kept across boots */
+	const char *run_dir;   /* gone after a boot */
+	const char *cgroup;    /* cgroup v2 directory for our processes' groups; NULL: "enmesh" in the root of the mount */
+	/* Credentials for the API server; paths or NULL. */
+	const char *token_file, *cert_file, *key_file, *ca_file;
+	long long deadline_ms; /* CLOCK_MONOTONIC: when waiting for readiness ends */
+	bool no_prune;	       /* nothing is deleted from the API server */
+	/* Whether somebody asked for the end (SIGINT, SIGTERM): checked between changes and while waiting. */
+	bool (*stopped)(void);
+	/* Called before and after each change; may be NULL. `result` is RESULT_NONE before. */
+	void (*progress)(void *context, const struct change *c);
+	void *context;
+};
+
+/*
+ * Desired and live state have one form per target, normalized alike; each target defines its own. What `want` of no site
+ * (NULL) is: nothing, as `cleanup` has it.
+ */
+struct state;
+
+enum await { AWAIT_READY, AWAIT_NOT_READY, AWAIT_FAILED };
+
+struct target {
+	const char *name; /* the word in --target, in reports and in metrics */
+
+	/* Pure: what the node should have. `site` NULL: nothing. */
+	const struct state *(*desire)(const struct site *site, struct arena *a);
+
+	/*
+	 * Effect, read only: what it has. `want` says where to look. NULL: it could not be read, and an error was
+	 * added.
+	 */
+	const struct state *(*observe)(struct host *h, const struct state *want, struct arena *a, struct diags *d);
+
+	/* Pure: adds the changes that turn `live` into `want`; none if they agree. `last` tells drift from change. */
+	void (*diff)(const struct state *want, const struct state *live, struct applied *last, struct plan *plan);
+
+	/*
+	 * Effect: carries out changes that its own diff made, in their order, all or nothing where the kernel allows.
+	 * Sets the `result` of each. False: not all were done, and an error was added.
+	 */
+	bool (*apply)(struct host *h, struct change *changes, size_t n, struct arena *a, struct diags *d);
+
+	/* Pure: a digest for each address that is wanted, for the next pass's diff. */
+	void (*record)(const struct state *want, struct applied *out);
+
+	/*
+	 * Effect, read only: waits until what is wanted works, at most until the host's deadline. NULL: there is
+	 * nothing to wait for. Adds one error for whatever is not ready.
+	 */
+	enum await (*await)(struct host *h, const struct state *want, struct arena *a, struct diags *d);
+
+	/* Pure: the state for people and robots, as `render` shows it. */
+	const struct node *(*describe)(const struct state *want, struct arena *a);
+};
+
+extern const struct target target_capture, target_processes, target_objects;
+
+/* The targets, in the order in which reports list them; NULL ends it. Defined in pass/. */
+extern const struct target *const targets_all[];
+
+#endif
