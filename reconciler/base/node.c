@@ -66,9 +66,7 @@ const struct node *node_get(const struct node *map, const char *key)
 {
 	if (!node_is(map, NODE_MAP))
 		return NULL;
-	node_each(it, map)
-		if (!strcmp(it->key, key))
-			return it;
+	node_each(it, map) if (!strcmp(it->key, key)) return it;
 	return NULL;
 }
 
@@ -139,9 +137,7 @@ bool node_equal(const struct node *a, const struct node *b)
 	case NODE_MAP:
 		if (a->n != b->n)
 			return false;
-		node_each(it, a)
-			if (!node_equal(it, node_get(b, it->key)))
-				return false;
+		node_each(it, a) if (!node_equal(it, node_get(b, it->key))) return false;
 		return true;
 	case NODE_INT:
 	case NODE_REAL:
@@ -278,21 +274,54 @@ void node_put_node(struct arena *a, struct node *map, const char *key, const str
 	n->key = key;
 }
 
+static void copy_to(struct node *to, const struct node *from, struct arena *a)
+{
+	*to = (struct node){ .key = from->key ? arena_strdup(a, from->key) : NULL, .type = from->type };
+	switch (from->type) {
+	case NODE_NULL:
+		break;
+	case NODE_BOOL:
+		to->boolean = from->boolean;
+		break;
+	case NODE_INT:
+		to->integer = from->integer;
+		break;
+	case NODE_REAL:
+		to->real = from->real;
+		break;
+	case NODE_STRING:
+		to->string = arena_strndup(a, from->string, from->n);
+		to->n = from->n;
+		break;
+	case NODE_LIST:
+	case NODE_MAP:
+		node_each(it, from) copy_to(node_add(a, to), it, a);
+		break;
+	}
+}
+
+struct node *node_copy(const struct node *n, struct arena *a)
+{
+	struct node *copy = arena_new(a, struct node);
+
+	copy_to(copy, n, a);
+	return copy;
+}
+
 struct node node_without(struct arena *a, const struct node *map, const char *key)
 {
 	struct node copy = *map;
 
 	copy.n = 0;
 	copy.items = NULL;
-	node_each(it, map)
-		if (strcmp(it->key, key))
-			*node_add(a, &copy) = *it;
+	node_each(it, map) if (strcmp(it->key, key)) * node_add(a, &copy) = *it;
 	return copy;
 }
 
 static void link_items(const struct node *parent)
 {
-	node_each(it, parent) {
+	node_each(it, parent)
+	{
 		struct node *item;
 
 		if (it->parent)
