@@ -366,12 +366,14 @@ static int error_of(CURL *curl, CURLcode code)
 /* "SERVER: what went wrong", in printable characters: a part of it may come from the other side. */
 static const char *problem_text(const struct http *h, const char *url, CURLcode code, struct arena *a)
 {
-	const char *host = strstr(url, "://");
+	const char *host = strstr(url, "://"), *why = *h->error ? h->error : fn.easy_strerror(code);
 	char *text;
 
 	host = host ? host + 3 : url;
-	text = arena_printf(
-		a, "%.*s: %s", (int)strcspn(host, "/?#"), host, *h->error ? h->error : fn.easy_strerror(code));
+	/* libcurl's text is "Couldn't connect", for whatever reason. */
+	if (code == CURLE_COULDNT_CONNECT)
+		why = strerror(-error_of(h->curl, code));
+	text = arena_printf(a, "%.*s: %s", (int)strcspn(host, "/?#"), host, why);
 	for (char *c = text; *c; c++)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			*c = '?';

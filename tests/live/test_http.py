@@ -312,7 +312,7 @@ class HttpTest(unittest.TestCase):
             s.bind(("127.0.0.1", 0))
             port = s.getsockname()[1]
             [answer] = client("GET", f"http://127.0.0.1:{port}/")
-        self.failed(answer, "ECONNREFUSED", f"127.0.0.1:{port}")
+        self.failed(answer, "ECONNREFUSED", f"127.0.0.1:{port}: Connection refused")
 
     def test_a_slow_answer_ends_at_the_timeout(self):
         [answer] = client("timeout=300", "GET", self.plain.url + "/slow")

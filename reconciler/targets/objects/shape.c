@@ -48,9 +48,9 @@ static const char *secret_digest(const struct node *value, struct arena *a)
 
 static void put_digests(struct arena *a, struct node *to, const struct node *values)
 {
-	struct node *out = node_put_map(a, to, values->key);
+	struct node *out = node_put_map(a, to, arena_strdup(a, values->key));
 
-	node_each(it, values) node_put_text(a, out, it->key, secret_digest(it, a));
+	node_each(it, values) node_put_text(a, out, arena_strdup(a, it->key), secret_digest(it, a));
 }
 
 static void put_copy(struct arena *a, struct node *to, const struct node *value)
@@ -62,7 +62,7 @@ static void put_copy(struct arena *a, struct node *to, const struct node *value)
 
 static void put_annotations(struct arena *a, struct node *to, const struct node *annotations)
 {
-	struct node *out = node_put_map(a, to, annotations->key);
+	struct node *out = node_put_map(a, to, "annotations");
 
 	node_each(it, annotations) if (holds_secrets(it->key))
 		node_put_text(a, out, it->key, secret_digest(it, a));
@@ -154,16 +154,60 @@ bool shape_labelled_by_us(const struct node *object)
 
 /* ---- places ---- */
 
-/* The item of a list by "[3]"; keys of a list map ("[port=80]") are not followed. */
-static const struct node *locate_item(const struct node *at, const char *text)
+/* The end of what stands in brackets; a quoted value may hold one. */
+static size_t key_length(const char *text)
 {
-	char *end;
-	unsigned long index;
+	bool quoted = false;
+	size_t n = 0;
 
-	if (!isdigit((unsigned char)*text))
+	for (; text[n] && (quoted || text[n] != ']'); n++)
+		quoted ^= text[n] == '"';
+	return n;
+}
+
+/* `port=80` or `name="http"`; what the document leaves to a default is no contradiction. */
+static bool has_key(const struct node *item, const char *key, size_t n, struct arena *a)
+{
+	const char *equals = memchr(key, '=', n), *value, *text;
+	const struct node *field;
+
+	if (!equals)
+		return false;
+	field = node_get(item, arena_strndup(a, key, (size_t)(equals - key)));
+	value = arena_strndup(a, equals + 1, n - (size_t)(equals + 1 - key));
+	text = field ? json_write(field, JSON_ONE_LINE, a) : value;
+	return !strcmp(text, value);
+}
+
+static bool has_keys(const struct node *item, const char *keys, size_t n, struct arena *a)
+{
+	while (n) {
+		size_t one = 0;
+		bool quoted = false;
+
+		for (; one < n && (quoted || keys[one] != ','); one++)
+			quoted ^= keys[one] == '"';
+		if (!has_key(item, keys, one, a))
+			return false;
+		one += one < n;
+		keys += one;
+		n -= one;
+	}
+	return true;
+}
+
+/* The item of a list by "3", or by the keys of a list map ("port=80,protocol=\"TCP\""). */
+static const struct node *locate_item(const struct node *list, const char *text, size_t n, struct arena *a)
+{
+	if (!node_is(list, NODE_LIST))
 		return NULL;
-	index = strtoul(text, &end, 10);
-	return *end == ']' && node_is(at, NODE_LIST) && index < at->n ? &at->items[index] : NULL;
+	if (isdigit((unsigned char)*text)) {
+		unsigned long index = strtoul(text, NULL, 10);
+
+		return index < list->n ? &list->items[index] : NULL;
+	}
+	node_each(it, list) if (has_keys(it, text, n, a)) return it;
+	return NULL;
 }
 
 const struct node *shape_locate(const struct node *object, const char *path, struct arena *a)
@@ -175,8 +219,8 @@ const struct node *shape_locate(const struct node *object, const char *path, str
 		size_t n;
 
 		if (*path == '[') {
-			n = strcspn(path, "]");
-			next = locate_item(at, path + 1);
+			n = key_length(++path);
+			next = locate_item(at, path, n, a);
 			path += n + (path[n] == ']');
 		} else {
 			path += *path == '.';
