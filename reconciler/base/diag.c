@@ -81,8 +81,8 @@ void diag_sort(struct diags *d)
 			size_t j = mid, end = mid + width < n ? mid + width : n;
 
 			for (size_t k = start; k < end; k++)
-				to[k] = i < mid && (j == end || compare(&from[i], &from[j]) <= 0) ? from[i++] :
-												    from[j++];
+				to[k] = i < mid && (j == end || compare(&from[i], &from[j]) <= 0) ? from[i++]
+												  : from[j++];
 		}
 		from = to;
 		to = swap;

@@ -66,9 +66,7 @@ const struct node *node_get(const struct node *map, const char *key)
 {
 	if (!node_is(map, NODE_MAP))
 		return NULL;
-	node_each(it, map)
-		if (!strcmp(it->key, key))
-			return it;
+	node_each(it, map) if (!strcmp(it->key, key)) return it;
 	return NULL;
 }
 
@@ -139,9 +137,7 @@ bool node_equal(const struct node *a, const struct node *b)
 	case NODE_MAP:
 		if (a->n != b->n)
 			return false;
-		node_each(it, a)
-			if (!node_equal(it, node_get(b, it->key)))
-				return false;
+		node_each(it, a) if (!node_equal(it, node_get(b, it->key))) return false;
 		return true;
 	case NODE_INT:
 	case NODE_REAL:
@@ -284,15 +280,14 @@ struct node node_without(struct arena *a, const struct node *map, const char *ke
 
 	copy.n = 0;
 	copy.items = NULL;
-	node_each(it, map)
-		if (strcmp(it->key, key))
-			*node_add(a, &copy) = *it;
+	node_each(it, map) if (strcmp(it->key, key)) * node_add(a, &copy) = *it;
 	return copy;
 }
 
 static void link_items(const struct node *parent)
 {
-	node_each(it, parent) {
+	node_each(it, parent)
+	{
 		struct node *item;
 
 		if (it->parent)

@@ -1,6 +1,7 @@
 /*
- * A value as YAML and JSON know it, which remembers where it was written. Documents, schemas, API objects and outputs are
- * all made of these. Nodes live in an arena (or are constant data) and are not changed once they are read.
+ * A value as YAML and JSON know it, which remembers where it was written. Documents, schemas, API objects and
+ * outputs are all made of these. Nodes live in an arena (or are constant data) and are not changed once they are
+ * read.
  */
 #ifndef BASE_NODE_H
 #define BASE_NODE_H
@@ -14,9 +15,9 @@ enum node_type { NODE_NULL, NODE_BOOL, NODE_INT, NODE_REAL, NODE_STRING, NODE_LI
 
 struct node {
 	const struct node *parent; /* NULL at the root, and in values that node_link did not see */
-	const char *key;	   /* name in the parent, if that is a map */
-	const char *file;	   /* NULL: not from a file */
-	uint32_t line, column;	   /* from 1 */
+	const char *key;           /* name in the parent, if that is a map */
+	const char *file;          /* NULL: not from a file */
+	uint32_t line, column;     /* from 1 */
 	uint32_t key_line, key_column;
 	enum node_type type;
 	uint32_t n; /* bytes of the string, or number of items */
@@ -24,7 +25,7 @@ struct node {
 		bool boolean;
 		int64_t integer;
 		double real;
-		const char *string;	  /* ends with NUL, contains none */
+		const char *string;       /* ends with NUL, contains none */
 		const struct node *items; /* of a list or map, in the order of writing */
 	};
 };
@@ -57,8 +58,7 @@ bool node_equal(const struct node *a, const struct node *b);
 /* RFC 6901 pointer of a linked node; "" is the root. */
 const char *node_pointer(const struct node *n, struct arena *a);
 
-#define node_each(it, n)                                                                                         \
-	for (const struct node *it = node_first(n), *it##_end = node_end(n); it != it##_end; it++)
+#define node_each(it, n) for (const struct node *it = node_first(n), *it##_end = node_end(n); it != it##_end; it++)
 
 /* For node_each: the items of a list or map, none for anything else. */
 const struct node *node_first(const struct node *n);

@@ -1,6 +1,6 @@
 /*
- * A target: one kind of thing that a node has (capture rules, processes, objects). The driver knows targets only through
- * this shape, so a further target is a new folder.
+ * A target: one kind of thing that a node has (capture rules, processes, objects). The driver knows targets only
+ * through this shape, so a further target is a new folder.
  */
 #ifndef TARGETS_TARGET_H
 #define TARGETS_TARGET_H
@@ -14,11 +14,12 @@
 struct host {
 	const char *state_dir; /* kept across boots */
 	const char *run_dir;   /* gone after a boot */
-	const char *cgroup;    /* cgroup v2 directory for our processes' groups; NULL: "enmesh" in the root of the mount */
+	const char *cgroup;    /* cgroup v2 directory for our processes' groups; NULL: "enmesh" in the root of the
+				  mount */
 	/* Credentials for the API server; paths or NULL. */
 	const char *token_file, *cert_file, *key_file, *ca_file;
 	long long deadline_ms; /* CLOCK_MONOTONIC: when waiting for readiness ends */
-	bool no_prune;	       /* nothing is deleted from the API server */
+	bool no_prune;         /* nothing is deleted from the API server */
 	/* Whether somebody asked for the end (SIGINT, SIGTERM): checked between changes and while waiting. */
 	bool (*stopped)(void);
 	/* Called before and after each change; may be NULL. `result` is RESULT_NONE before. */
@@ -27,8 +28,8 @@ struct host {
 };
 
 /*
- * Desired and live state have one form per target, normalized alike; each target defines its own. What `want` of no site
- * (NULL) is: nothing, as `cleanup` has it.
+ * Desired and live state have one form per target, normalized alike; each target defines its own. What `want` of
+ * no site (NULL) is: nothing, as `cleanup` has it.
  */
 struct state;
 
@@ -46,12 +47,13 @@ struct target {
 	 */
 	const struct state *(*observe)(struct host *h, const struct state *want, struct arena *a, struct diags *d);
 
-	/* Pure: adds the changes that turn `live` into `want`; none if they agree. `last` tells drift from change. */
+	/* Pure: adds the changes that turn `live` into `want`; none if they agree. `last` tells drift from change.
+	 */
 	void (*diff)(const struct state *want, const struct state *live, struct applied *last, struct plan *plan);
 
 	/*
-	 * Effect: carries out changes that its own diff made, in their order, all or nothing where the kernel allows.
-	 * Sets the `result` of each. False: not all were done, and an error was added.
+	 * Effect: carries out changes that its own diff made, in their order, all or nothing where the kernel
+	 * allows. Sets the `result` of each. False: not all were done, and an error was added.
 	 */
 	bool (*apply)(struct host *h, struct change *changes, size_t n, struct arena *a, struct diags *d);
 
