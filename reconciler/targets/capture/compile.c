@@ -435,6 +435,19 @@ static const char *excluded_ports(struct compiling *c, const struct mesh_capture
 	return port_set(c, name, &ports);
 }
 
+static bool has_inbound(const struct compiling *c, const struct mesh_capture *capture)
+{
+	const struct set *ports = ruleset_set(c->out, PORT_POLICY);
+	const char *chain = arena_printf(c->arena, "in-%s", capture->name);
+
+	if (c->all_ports && c->all_ports->capture == capture)
+		return true;
+	for (size_t i = 0; ports && i < ports->elements.n; i++)
+		if (!strcmp(ports->elements.items[i].chain, chain))
+			return true;
+	return false;
+}
+
 static void add_inbound_chain(struct compiling *c, const struct mesh_capture *capture)
 {
 	struct chain *chain = ruleset_add_chain(c->out, c->arena, name_of(c, "in-", capture, ""));
@@ -568,7 +581,8 @@ void compile_site(const struct site *site, struct arena *a, struct ruleset *out)
 	add_output(&c);
 	add_to_proxy(&c);
 	vec_each (capture, &c.captures) {
-		add_inbound_chain(&c, *capture);
+		if (has_inbound(&c, *capture))
+			add_inbound_chain(&c, *capture);
 		add_outbound_chain(&c, *capture);
 	}
 	ruleset_normalize(out, a);
