@@ -1,0 +1,20 @@
+#include <string.h>
+
+#include "cli/command.h"
+
+extern const struct command command_validate, command_help;
+
+/* In the order in which people meet them. */
+const struct command *const commands_all[] = {
+	&command_validate,
+	&command_help,
+	NULL,
+};
+
+const struct command *command_find(const char *name)
+{
+	for (const struct command *const *c = commands_all; *c; c++)
+		if (!strcmp((*c)->name, name))
+			return *c;
+	return NULL;
+}
