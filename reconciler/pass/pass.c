@@ -1,14 +1,10 @@
 #include "pass/pass.h"
 
+#include <string.h>
+
+#include "pass/apply.h"
+#include "pass/clock.h"
 #include "pass/facts.h"
-
-long long pass_clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 bool pass_load(struct pass *p)
 {
@@ -60,4 +56,91 @@ bool pass_site(struct pass *p, bool needed)
 	if (!facts_look_up(&p->site->facts, needed ? p->diags : &unheard) && needed)
 		return false;
 	return site_check(p->site, needed, p->diags);
+}
+
+static void read_last(struct pass *p)
+{
+	int r = 0;
+
+	p->last = (struct applied){ .arena = p->arena };
+	r = applied_read(p->host->state_dir, &p->last);
+	if (r)
+		diag_warning(p->diags, (struct pos){ 0 },
+			"what the last pass applied cannot be read from %s: %s; drift cannot be told from changes "
+			"of the source",
+			p->host->state_dir, strerror(-r));
+}
+
+bool part_plan(struct part *part, struct pass *p, struct plan *plan)
+{
+	part->trouble = (struct diags){ .arena = p->arena };
+	part->live = part->target->observe(p->host, part->want, p->arena, &part->trouble);
+	part->planned = part->live != NULL;
+	if (part->planned)
+		part->target->diff(part->want, part->live, &p->last, plan);
+	return part->planned;
+}
+
+void part_report_trouble(struct pass *p)
+{
+	p->plan.unknown.n = 0;
+	vec_each (part, &p->parts) {
+		if (part->planned || !part->trouble.arena)
+			continue;
+		*vec_push(p->arena, &p->plan.unknown) = part->target;
+		vec_each (diag, &part->trouble.list)
+			*vec_push(p->arena, &p->diags->list) = *diag;
+		p->diags->errors += part->trouble.errors;
+	}
+}
+
+static void plan_all(struct pass *p)
+{
+	p->plan = (struct plan){ .arena = p->arena };
+	for (const struct target *const *t = p->targets; *t; t++) {
+		struct part *part = vec_push(p->arena, &p->parts);
+
+		part->target = *t;
+		part->want = (*t)->desire(p->site, p->arena);
+		p->cut |= p->host->stopped && p->host->stopped();
+		if (!p->cut)
+			part_plan(part, p, &p->plan);
+	}
+	plan_order(&p->plan);
+	vec_each (part, &p->parts)
+		if (!part->planned)
+			*vec_push(p->arena, &p->plan.unknown) = part->target;
+}
+
+static enum outcome dry_outcome(const struct pass *p)
+{
+	if (p->cut)
+		return OUTCOME_STOPPED;
+	if (p->plan.unknown.n)
+		return OUTCOME_FAILED;
+	return p->plan.changes.n ? OUTCOME_DIFFERENT : OUTCOME_IN_SYNC;
+}
+
+static enum outcome run(struct pass *p)
+{
+	read_last(p);
+	if (!p->cleanup && !(pass_load(p) && pass_site(p, true)))
+		return OUTCOME_FAILED;
+	plan_all(p);
+	if (p->planned)
+		p->planned(p->context, p, 0);
+	if (!p->dry_run && !p->cut)
+		return pass_apply(p);
+	part_report_trouble(p);
+	return dry_outcome(p);
+}
+
+enum outcome pass_run(struct pass *p)
+{
+	long long began = clock_monotonic_us();
+
+	p->started = clock_now();
+	p->outcome = run(p);
+	p->took_us = clock_monotonic_us() - began;
+	return p->outcome;
 }

@@ -51,7 +51,7 @@ struct pass {
 	void *context;
 
 	/* What came of it. */
-	struct timespec started, ended; /* CLOCK_REALTIME */
+	struct timespec started; /* CLOCK_REALTIME */
 	long long took_us;
 	struct tree tree;          /* revision NULL: it could not be read */
 	const struct model *model; /* NULL: the source was refused */
@@ -59,6 +59,7 @@ struct pass {
 	struct plan plan;
 	vec_of(struct part) parts; /* as `targets` */
 	struct applied last;       /* what the pass before wanted */
+	bool cut;                  /* it was stopped before it had done everything */
 	enum outcome outcome;
 };
 
@@ -73,8 +74,5 @@ bool pass_site(
 /* The site of any node of the model, in an arena of the caller's, without what must be looked up. NULL: an error
  * was added. */
 struct site *pass_make_site(struct pass *p, const char *node, struct arena *a);
-
-/* CLOCK_MONOTONIC. */
-long long pass_clock_ms(void);
 
 #endif

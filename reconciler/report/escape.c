@@ -43,8 +43,10 @@ static void add_escaped(struct str *out, uint32_t c)
 		str_add(out, "\\n");
 	else if (c == '\t')
 		str_add(out, "\\t");
+	else if (c < 0x100)
+		str_printf(out, "\\x%02x", c);
 	else
-		str_printf(out, c < 0x100 ? "\\x%02x" : "\\u%04x", c);
+		str_printf(out, "\\u%04x", c);
 }
 
 static bool plain(const char *s)
