@@ -2,11 +2,18 @@
 
 #include "cli/command.h"
 
-extern const struct command command_validate, command_help;
+extern const struct command command_init, command_validate, command_render, command_diff, command_apply,
+	command_status, command_cleanup, command_help;
 
 /* In the order in which people meet them. */
 const struct command *const commands_all[] = {
+	&command_init,
 	&command_validate,
+	&command_render,
+	&command_diff,
+	&command_apply,
+	&command_status,
+	&command_cleanup,
 	&command_help,
 	NULL,
 };

@@ -56,6 +56,11 @@ bool output_json_into(struct session *s, const char *path, const struct node *n)
 	return !r || diag_failure(s->diags, "%s cannot be written: %s", path, strerror(-r));
 }
 
+void output_progress(const char *text)
+{
+	write_all(STDERR_FILENO, text, strlen(text));
+}
+
 void output_diags(const struct diags *d, struct arena *a)
 {
 	size_t errors = OUTPUT_DIAGS_MAX, warnings, hidden;

@@ -16,6 +16,8 @@ bool output_json(struct session *s, const struct node *n);
 /* Into a file of the user's choice; what is there is replaced. */
 bool output_json_into(struct session *s, const char *path, const struct node *n);
 
+/* To standard error, while something runs. */
+void output_progress(const char *text);
 /* To standard error: every diagnostic, sorted, at most OUTPUT_DIAGS_MAX of them and a count of the others. */
 void output_diags(const struct diags *d, struct arena *a);
 

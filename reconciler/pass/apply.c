@@ -53,7 +53,7 @@ static void carry_out(struct pass *p, struct change *run, size_t n)
 {
 	struct part *part = part_of(p, run->target);
 	const struct part *back = holder_back(p, run);
-	size_t errors = p->diags->errors;
+	size_t first = p->diags->list.n;
 	bool ok;
 
 	/* After a failure the rest of the same target would build on what is not there. */
@@ -72,7 +72,8 @@ static void carry_out(struct pass *p, struct change *run, size_t n)
 	}
 	ok = part->target->apply(p->host, run, n, p->arena, p->diags);
 	settle(part, run, n, ok);
-	if (!stopped(p) && part->failed && p->diags->errors == errors)
+	part->problem = diags_first(p->diags, first);
+	if (!stopped(p) && part->failed && !part->problem)
 		diag_failure(p->diags, "%s: not all changes were made", part->target->name);
 }
 
@@ -91,12 +92,16 @@ static void carry_out_all(struct pass *p, struct change *changes, size_t n)
 
 static void await(struct pass *p, struct part *part)
 {
+	size_t first = p->diags->list.n;
+
 	if (!p->wait || p->cleanup || !part->planned || part->failed || part->awaited || !part->target->await)
 		return;
 	if (stopped(p))
 		return;
 	part->readiness = part->target->await(p->host, part->want, p->arena, p->diags);
 	part->awaited = true;
+	if (!part->problem)
+		part->problem = diags_first(p->diags, first);
 	if (part->readiness != AWAIT_READY)
 		stopped(p);
 }

@@ -71,11 +71,20 @@ static void read_last(struct pass *p)
 			p->host->state_dir, strerror(-r));
 }
 
+const char *diags_first(const struct diags *d, size_t from)
+{
+	for (size_t i = from; i < d->list.n; i++)
+		if (d->list.items[i].severity == DIAG_ERROR)
+			return d->list.items[i].message;
+	return NULL;
+}
+
 bool part_plan(struct part *part, struct pass *p, struct plan *plan)
 {
 	part->trouble = (struct diags){ .arena = p->arena };
 	part->live = part->target->observe(p->host, part->want, p->arena, &part->trouble);
 	part->planned = part->live != NULL;
+	part->problem = diags_first(&part->trouble, 0);
 	if (part->planned)
 		part->target->diff(part->want, part->live, &p->last, plan);
 	return part->planned;
@@ -124,7 +133,8 @@ static enum outcome dry_outcome(const struct pass *p)
 static enum outcome run(struct pass *p)
 {
 	read_last(p);
-	if (!p->cleanup && !(pass_load(p) && pass_site(p, true)))
+	p->accepted = p->cleanup || (pass_load(p) && pass_site(p, true));
+	if (!p->accepted)
 		return OUTCOME_FAILED;
 	plan_all(p);
 	if (p->planned)
@@ -143,4 +153,19 @@ enum outcome pass_run(struct pass *p)
 	p->outcome = run(p);
 	p->took_us = clock_monotonic_us() - began;
 	return p->outcome;
+}
+
+const char *outcome_word(enum outcome outcome)
+{
+	static const char *const words[] = {
+		[OUTCOME_NONE] = "Failed",
+		[OUTCOME_IN_SYNC] = "InSync",
+		[OUTCOME_DIFFERENT] = "Drifted",
+		[OUTCOME_CONVERGED] = "Converged",
+		[OUTCOME_NOT_READY] = "Failed",
+		[OUTCOME_FAILED] = "Failed",
+		[OUTCOME_STOPPED] = "Failed",
+	};
+
+	return words[outcome];
 }

@@ -29,6 +29,8 @@ struct part {
 	bool awaited;
 	enum await readiness; /* if awaited */
 	bool recorded;        /* what it wants is what the node now has */
+	struct diags trouble; /* why it is unknown */
+	const char *problem;  /* the first error of all, or NULL */
 };
 
 struct pass {
@@ -56,6 +58,7 @@ struct pass {
 	struct tree tree;          /* revision NULL: it could not be read */
 	const struct model *model; /* NULL: the source was refused */
 	struct site *site;
+	bool accepted; /* the source was: it is valid, and names this node (always, with `cleanup`) */
 	struct plan plan;
 	vec_of(struct part) parts; /* as `targets` */
 	struct applied last;       /* what the pass before wanted */
@@ -74,5 +77,8 @@ bool pass_site(
 /* The site of any node of the model, in an arena of the caller's, without what must be looked up. NULL: an error
  * was added. */
 struct site *pass_make_site(struct pass *p, const char *node, struct arena *a);
+
+/* "InSync", "Converged", "Drifted" or "Failed": the word for a pass, everywhere. */
+const char *outcome_word(enum outcome outcome);
 
 #endif

@@ -9,4 +9,13 @@
 /* Of `validate`: schemas/diagnostics.schema.json. */
 const struct node *json_diagnostics(const struct pass *p, const struct diags *d, struct arena *a);
 
+/* Of `diff`, `apply` and `cleanup`, in the shape of Terraform's plans: schemas/plan.schema.json. */
+const struct node *json_plan(const struct pass *p, const struct diags *d, struct arena *a);
+
+/* Of `render`: schemas/render.schema.json. `described`: what each target's describe() said, by its name. */
+const struct node *json_render(const struct pass *p, const struct node *described, struct arena *a);
+
+/* Puts the counts of the plan under "summary". */
+void json_put_summary(struct node *root, const struct pass *p, struct arena *a);
+
 #endif
