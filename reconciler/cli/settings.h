@@ -1,0 +1,24 @@
+/* The settings of this machine: /etc/enmesh/agent.yaml, over which flags win. */
+#ifndef CLI_SETTINGS_H
+#define CLI_SETTINGS_H
+
+#include "cli/command.h"
+#include "pass/pass.h"
+
+struct settings {
+	const char *source; /* NULL: neither operand nor file names one */
+	const char *node;
+	long long timeout_ms;
+	struct host host;
+};
+
+/* Not CODE_OK: an error was added. Effect: reads the file. */
+enum code settings_read(struct session *s, struct settings *out);
+
+/* As above, for commands that need a source. */
+enum code settings_read_source(struct session *s, struct settings *out);
+
+/* The targets that --target names, or all. */
+enum code settings_targets(struct session *s, const struct target *const **out);
+
+#endif
