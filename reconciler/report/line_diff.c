@@ -1,14 +1,8 @@
 #include "report/line_diff.h"
 
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
-#include "base/defs.h"
-
-/* Of the table of common subsequences: 2 × 16 MiB at most. */
-enum { CELLS_MAX = 4 * 1024 * 1024 };
+#include "base/lcs.h"
 
 struct lines {
 	vec_of(const char *) list;
@@ -31,70 +25,33 @@ static void add(struct diff_lines *out, char mark, const char *text, struct aren
 	*vec_push(a, &out->list) = (struct diff_line){ mark, text };
 }
 
-static void release(uint32_t **table)
+struct sides {
+	const struct lines *x, *y;
+};
+
+static bool same(const void *context, size_t i, size_t j)
 {
-	free(*table);
-}
+	const struct sides *sides = context;
 
-/* table[i][j]: the length of the longest common subsequence of x[i…] and y[j…]. NULL: it would be too large. */
-static uint32_t *common(const char **x, size_t n, const char **y, size_t m)
-{
-	uint32_t *table;
-
-	if ((n + 1) > CELLS_MAX / (m + 1))
-		return NULL;
-	table = mem_alloc((n + 1) * (m + 1) * sizeof(*table));
-	for (size_t i = n; i-- > 0;) {
-		uint32_t *row = table + i * (m + 1), *below = row + m + 1;
-
-		for (size_t j = m; j-- > 0;) {
-			if (!strcmp(x[i], y[j]))
-				row[j] = below[j + 1] + 1;
-			else
-				row[j] = below[j] > row[j + 1] ? below[j] : row[j + 1];
-		}
-	}
-	return table;
-}
-
-static void add_middle(const char **x, size_t n, const char **y, size_t m, struct arena *a, struct diff_lines *out)
-{
-	scoped(release) uint32_t *table = common(x, n, y, m);
-	size_t i = 0, j = 0;
-
-	while (table && i < n && j < m) {
-		if (!strcmp(x[i], y[j])) {
-			add(out, ' ', x[i], a);
-			i++;
-			j++;
-		} else if (table[(i + 1) * (m + 1) + j] >= table[i * (m + 1) + j + 1]) {
-			add(out, '-', x[i++], a);
-		} else {
-			add(out, '+', y[j++], a);
-		}
-	}
-	while (i < n)
-		add(out, '-', x[i++], a);
-	while (j < m)
-		add(out, '+', y[j++], a);
+	return !strcmp(sides->x->list.items[i], sides->y->list.items[j]);
 }
 
 static void add_script(const struct lines *x, const struct lines *y, struct arena *a, struct diff_lines *out)
 {
-	size_t n = x->list.n, m = y->list.n, start = 0, end = 0;
+	size_t *match = lcs_match(x->list.n, y->list.n, same, &(struct sides){ x, y }, a), j = 0;
 
-	while (start < n && start < m && !strcmp(x->list.items[start], y->list.items[start]))
-		start++;
-	while (end < n - start && end < m - start &&
-		!strcmp(x->list.items[n - 1 - end], y->list.items[m - 1 - end]))
-		end++;
-	for (size_t i = 0; i < start; i++)
+	for (size_t i = 0; i < x->list.n; i++) {
+		if (match[i] == LCS_NONE) {
+			add(out, '-', x->list.items[i], a);
+			continue;
+		}
+		while (j < match[i])
+			add(out, '+', y->list.items[j++], a);
 		add(out, ' ', x->list.items[i], a);
-	if (start + end < n || start + end < m)
-		add_middle(n ? x->list.items + start : NULL, n - start - end, m ? y->list.items + start : NULL,
-			m - start - end, a, out);
-	for (size_t i = n - end; i < n; i++)
-		add(out, ' ', x->list.items[i], a);
+		j++;
+	}
+	while (j < y->list.n)
+		add(out, '+', y->list.items[j++], a);
 }
 
 /* ---- its hunks ---- */

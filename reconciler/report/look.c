@@ -2,13 +2,33 @@
 
 #include <string.h>
 
+#include "base/str.h"
 #include "config/yaml.h"
 #include "report/escape.h"
 #include "report/line_diff.h"
 
+/* Tabs are no harm within a line, and much text is indented with them. */
+static const char *escape_between_tabs(const char *text, struct arena *a)
+{
+	struct str out = { .arena = a };
+
+	for (;; text++) {
+		size_t n = strcspn(text, "\t");
+
+		str_add(&out, escape(arena_strndup(a, text, n), a));
+		text += n;
+		if (!*text)
+			return str_text(&out);
+		str_add(&out, "\t");
+	}
+}
+
 static void add(struct look_lines *out, enum look look, char mark, const char *text, struct arena *a)
 {
-	*vec_push(a, &out->list) = (struct look_line){ look, mark, escape(text, a) };
+	bool tabs = look == LOOK_BODY && strchr(text, '\t');
+
+	*vec_push(a, &out->list) =
+		(struct look_line){ look, mark, tabs ? escape_between_tabs(text, a) : escape(text, a) };
 }
 
 /* A string is text in the language of the thing; anything else is shown as YAML. */
@@ -19,20 +39,23 @@ static const char *content(const struct node *n, struct arena *a)
 	return n->type == NODE_STRING ? n->string : yaml_write(n, a);
 }
 
-static bool several_lines(const char *text)
+/* Texts of a line or two need no line numbers. */
+static bool needs_heads(const struct change *c, const struct diff_lines *lines)
 {
-	const char *newline = text ? strchr(text, '\n') : NULL;
+	size_t hunks = 0;
 
-	return newline && newline[1];
+	vec_each (line, &lines->list)
+		hunks += line->mark == '@';
+	return hunks > 1 || (c->before && c->before->type != NODE_STRING);
 }
 
 static void add_body(const struct change *c, struct arena *a, struct look_lines *out)
 {
-	const char *before = content(c->before, a), *after = content(c->after, a);
-	bool heads = several_lines(before) || several_lines(after);
 	struct diff_lines lines = { 0 };
+	bool heads;
 
-	line_diff(before, after, a, &lines);
+	line_diff(content(c->before, a), content(c->after, a), a, &lines);
+	heads = needs_heads(c, &lines);
 	vec_each (line, &lines.list)
 		if (line->mark != '@' || heads)
 			add(out, LOOK_BODY, line->mark, line->text, a);
