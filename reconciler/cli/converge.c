@@ -1,6 +1,7 @@
 #include "cli/converge.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -84,15 +85,27 @@ static enum code code_of(const struct session *s, const struct pass *p)
 	return CODE_ERROR;
 }
 
+static const char *absolute(const char *path, struct arena *a)
+{
+	char *real = path ? realpath(path, NULL) : NULL;
+	const char *copy = real ? arena_strdup(a, real) : path;
+
+	free(real);
+	return copy;
+}
+
 static void write_status(struct session *s, const struct pass *p)
 {
 	const struct node *before = NULL;
+	struct pass said = *p;
 	int r;
 
 	/* One that is missing or damaged is written anew. */
 	status_read(p->host->run_dir, s->arena, &before);
 	diag_sort(s->diags);
-	r = status_write(p->host->run_dir, status_after(p, s->diags, before, s->arena), s->arena);
+	/* Whoever reads the status is in another directory. */
+	said.source = absolute(p->source, s->arena);
+	r = status_write(p->host->run_dir, status_after(&said, s->diags, before, s->arena), s->arena);
 	if (r)
 		diag_failure(s->diags, "the status cannot be written into %s: %s", p->host->run_dir, strerror(-r));
 }
@@ -146,14 +159,20 @@ static enum code take_lock(struct session *s, const struct host *h, struct lock 
 	return CODE_ERROR;
 }
 
-static enum code run_dry(struct session *s, struct pass *p)
+static void run_pass(struct session *s, const struct settings *settings, struct pass *p)
 {
 	pass_run(p);
+	settings_explain_node(s, settings, p->model);
+}
+
+static enum code run_dry(struct session *s, const struct settings *settings, struct pass *p)
+{
+	run_pass(s, settings, p);
 	report(s, p);
 	return code_of(s, p);
 }
 
-static enum code run_locked(struct session *s, struct pass *p)
+static enum code run_locked(struct session *s, const struct settings *settings, struct pass *p)
 {
 	struct lock lock = { NULL, -1, -1 };
 	size_t errors;
@@ -164,7 +183,7 @@ static enum code run_locked(struct session *s, struct pass *p)
 	code = take_lock(s, p->host, &lock);
 	if (code != CODE_OK)
 		return code;
-	pass_run(p);
+	run_pass(s, settings, p);
 	errors = s->diags->errors;
 	if (p->cleanup && !p->partial && (p->outcome == OUTCOME_CONVERGED || p->outcome == OUTCOME_IN_SYNC))
 		remove_own(s, p, &lock);
@@ -178,7 +197,7 @@ static enum code run_locked(struct session *s, struct pass *p)
 
 enum code converge(struct session *s, const struct converging *how)
 {
-	struct settings settings;
+	struct settings settings = { 0 };
 	struct pass p = { .arena = s->arena, .diags = s->diags, .cleanup = how->cleanup, .dry_run = how->dry_run };
 	enum code code = how->cleanup ? settings_read(s, &settings) : settings_read_source(s, &settings);
 
@@ -198,5 +217,5 @@ enum code converge(struct session *s, const struct converging *how)
 		settings.host.progress = on_progress;
 		settings.host.context = s;
 	}
-	return how->dry_run ? run_dry(s, &p) : run_locked(s, &p);
+	return how->dry_run ? run_dry(s, &settings, &p) : run_locked(s, &settings, &p);
 }

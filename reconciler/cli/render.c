@@ -13,20 +13,15 @@ static const struct opt opts[] = {
 };
 
 /* Where both are given no settings are needed, so any machine will do. */
-static enum code read_settings(struct session *s, struct pass *p)
+static enum code read_settings(struct session *s, struct settings *out)
 {
-	struct settings settings;
-	enum code code;
-
+	*out = (struct settings){ 0 };
 	if (s->args.operands.list.n && s->args.node && !s->args.config) {
-		p->source = s->args.operands.list.items[0];
-		p->node = s->args.node;
+		out->source = s->args.operands.list.items[0];
+		out->node = s->args.node;
 		return CODE_OK;
 	}
-	code = settings_read_source(s, &settings);
-	p->source = settings.source;
-	p->node = settings.node;
-	return code;
+	return settings_read_source(s, out);
 }
 
 /* Text in nft syntax is what a target describes as a string, or as one named nft. */
@@ -67,14 +62,19 @@ static bool print(struct session *s, const struct pass *p)
 static enum code run_render(struct session *s)
 {
 	struct pass p = { .arena = s->arena, .diags = s->diags };
-	enum code code = read_settings(s, &p);
+	struct settings settings;
+	enum code code = read_settings(s, &settings);
 
 	if (code == CODE_OK)
 		code = settings_targets(s, &p.targets);
 	if (code != CODE_OK)
 		return code;
-	if (!pass_load(&p) || !pass_site(&p, false))
+	p.source = settings.source;
+	p.node = settings.node;
+	if (!pass_load(&p) || !pass_site(&p, false)) {
+		settings_explain_node(s, &settings, p.model);
 		return CODE_ERROR;
+	}
 	return s->args.quiet || print(s, &p) ? CODE_OK : CODE_ERROR;
 }
 

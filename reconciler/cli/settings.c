@@ -84,7 +84,8 @@ enum code settings_read(struct session *s, struct settings *out)
 	else
 		str_duration(timeout, &out->timeout_ms); /* the schema has checked it */
 	out->node = first(args->node, node_get_text(spec, "node"));
-	if (!out->node)
+	out->node_is_host_name = !out->node;
+	if (out->node_is_host_name)
 		out->node = host_name(s);
 	if (!out->host.cert_file != !out->host.key_file)
 		return usage(s, "a client certificate needs both --api-cert-file and --api-key-file");
@@ -129,7 +130,7 @@ static bool unknown_target(struct session *s, const char *name)
 enum code settings_targets(struct session *s, const struct target *const **out)
 {
 	vec_of(const struct target *) chosen = { 0 };
-	bool ok = true;
+	bool ok = true, all = true;
 
 	*out = targets_all;
 	if (!s->args.targets.list.n)
@@ -142,10 +143,19 @@ enum code settings_targets(struct session *s, const struct target *const **out)
 
 		vec_each (name, &s->args.targets.list)
 			wanted |= !strcmp((*t)->name, *name);
+		all &= wanted;
 		if (wanted)
 			*vec_push(s->arena, &chosen) = *t;
 	}
 	*vec_push(s->arena, &chosen) = NULL;
-	*out = chosen.items;
+	if (!all)
+		*out = chosen.items;
 	return ok ? CODE_OK : CODE_USAGE;
+}
+
+void settings_explain_node(struct session *s, const struct settings *settings, const struct model *m)
+{
+	if (m && settings->node_is_host_name && !model_find_node(m, settings->node))
+		diag_warning(s->diags, (struct pos){ 0 },
+			"'%s' is this machine's host name; --node names another node", settings->node);
 }

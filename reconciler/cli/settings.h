@@ -8,6 +8,7 @@
 struct settings {
 	const char *source; /* NULL: neither operand nor file names one */
 	const char *node;
+	bool node_is_host_name; /* nobody named it */
 	long long timeout_ms;
 	struct host host;
 };
@@ -20,5 +21,8 @@ enum code settings_read_source(struct session *s, struct settings *out);
 
 /* The targets that --target names, or all. */
 enum code settings_targets(struct session *s, const struct target *const **out);
+
+/* Where the source lacks a node that nobody named, says where the name came from. */
+void settings_explain_node(struct session *s, const struct settings *settings, const struct model *m);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/str.h"
 #include "model/place.h"
@@ -199,17 +200,40 @@ static void check_paths(struct making *m)
 
 /* ---- the site ---- */
 
-static const struct mesh_node *find_node(const struct model *m, const char *name, struct diags *d)
+static size_t first_label(const char *name)
 {
-	const struct mesh_node *node = model_find_node(m, name);
-	const char **names, *nearest;
+	return strcspn(name, ".");
+}
 
-	if (node)
-		return node;
-	names = arena_alloc(d->arena, m->nodes.n * sizeof(*names) + 1);
+/* A machine may call itself vm1.example.com where the source calls it vm1, or the other way round. */
+static bool same_first_label(const char *name, const char *other)
+{
+	size_t n = first_label(name);
+
+	return n == first_label(other) && !strncasecmp(name, other, n);
+}
+
+static const char *nearest_node(const struct model *m, const char *name, struct arena *a)
+{
+	const char **names = arena_alloc(a, m->nodes.n * sizeof(*names) + 1), *nearest;
+
 	for (size_t i = 0; i < m->nodes.n; i++)
 		names[i] = m->nodes.items[i].name;
 	nearest = str_nearest(name, names, m->nodes.n);
+	for (size_t i = 0; i < m->nodes.n && !nearest; i++)
+		if (same_first_label(name, names[i]))
+			nearest = names[i];
+	return nearest;
+}
+
+static const struct mesh_node *find_node(const struct model *m, const char *name, struct diags *d)
+{
+	const struct mesh_node *node = model_find_node(m, name);
+	const char *nearest;
+
+	if (node)
+		return node;
+	nearest = nearest_node(m, name, d->arena);
 	diag_failure(d, "the source has no MeshNode '%s'%s%s%s; nothing is done for a node that it does not name",
 		name, nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 	return NULL;
