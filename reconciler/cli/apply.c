@@ -5,8 +5,6 @@ static const struct opt opts[] = {
 		"change nothing: show what would be changed, as diff does"),
 	OPT_SWITCH(0, "wait", struct arguments, wait, "wait until what is wanted is ready (default: yes)"),
 	OPT_DURATION(0, "timeout", "TIME", struct arguments, timeout_ms, "how long to wait (default: 60s)"),
-	OPT_SWITCH(0, "prune", struct arguments, prune,
-		"whether objects that are no longer wanted are deleted (default: yes)"),
 	OPT_FLAG(0, "detailed-exitcode", struct arguments, detailed_exit_code,
 		"end with 2 if something was changed"),
 	OPT_CODE(0, "diff-exit-code", "CODE", struct arguments, diff_exit_code,
@@ -35,7 +33,7 @@ const struct command command_apply = {
 		"--lock-timeout lets it wait. SIGINT or SIGTERM end the pass between two changes; a second signal "
 		"ends it at "
 		"once, which is safe too: the next pass goes on from there.",
-	.tables = { opts_node, opts, opts_lock, opts_targets, opts_report, opts_machine, opts_config,
+	.tables = { opts_node, opts, opts_lock, opts_prune, opts_targets, opts_report, opts_machine, opts_config,
 		opts_general },
 	.codes = { { CODE_OK, "the node is as wanted, and ready" },
 		{ CODE_ERROR, "the source was refused, or a target could not be read or changed" },

@@ -63,6 +63,13 @@ const struct opt opts_targets[] = {
 	{ 0 },
 };
 
+const struct opt opts_prune[] = {
+	OPT_SWITCH(0, "prune", ARGS, prune, "whether objects that are no longer wanted are deleted (default: yes)"),
+	OPT_FLAG(0, "allow-mass-prune", ARGS, allow_mass_prune,
+		"also if that is more than half of them, which is taken for an accident otherwise"),
+	{ 0 },
+};
+
 const struct opt opts_lock[] = {
 	OPT_DURATION(0, "lock-timeout", "TIME", ARGS, lock_timeout_ms,
 		"how long to wait for another pass to end (default: 0, which is not at all)"),

@@ -2,6 +2,8 @@
 
 static const struct opt opts[] = {
 	OPT_FLAG(0, "dry-run", struct arguments, dry_run, "remove nothing: show what would be removed"),
+	OPT_FLAG(0, "mesh-objects", struct arguments, mesh_objects,
+		"also remove the objects of the whole mesh, which this node wrote for all"),
 	{ 0 },
 };
 

@@ -27,7 +27,7 @@ struct arguments {
 	const char *config, *node, *state_dir, *run_dir, *cgroup;
 	const char *token_file, *cert_file, *key_file, *ca_file;
 	struct texts targets;
-	bool strict, dry_run, wait, prune, detailed_exit_code;
+	bool strict, dry_run, wait, prune, allow_mass_prune, mesh_objects, detailed_exit_code;
 	int diff_exit_code;
 	long long timeout_ms, lock_timeout_ms; /* timeout -1: not given */
 	struct operands operands;
@@ -35,7 +35,7 @@ struct arguments {
 
 /* The tables that several commands share; arguments.c. */
 extern const struct opt opts_general[], opts_config[], opts_node[], opts_format[], opts_report[], opts_run_dir[],
-	opts_machine[], opts_targets[], opts_lock[];
+	opts_machine[], opts_targets[], opts_lock[], opts_prune[];
 
 struct session {
 	struct arena *arena;
@@ -50,11 +50,11 @@ struct command {
 	size_t min_operands, max_operands;
 	const char *summary;     /* one line, for lists */
 	const char *description; /* paragraphs, separated by empty lines; "  " begins a line that stays as it is */
-	const struct opt *tables[8]; /* NULL ends them */
+	const struct opt *tables[12]; /* NULL ends them */
 	const struct code_meaning {
 		enum code code;
 		const char *meaning;
-	} codes[7]; /* those that it can end with, besides 0 (`meaning` of the first) and 64 */
+	} codes[8]; /* those that it can end with, besides 0 (`meaning` of the first) and 64 */
 	enum code (*run)(struct session *s);
 };
 

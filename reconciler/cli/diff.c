@@ -3,8 +3,6 @@
 static const struct opt opts[] = {
 	OPT_CODE(0, "diff-exit-code", "CODE", struct arguments, diff_exit_code,
 		"how to end if there are differences (default: 2)"),
-	OPT_SWITCH(0, "prune", struct arguments, prune,
-		"whether objects that are no longer wanted count (default: yes)"),
 	{ 0 },
 };
 
@@ -29,7 +27,8 @@ const struct command command_diff = {
 		       "recreate). What somebody "
 		       "else changed since the last pass comes first. The last line is for robots:\n\n"
 		       "  Plan: 3 to add, 1 to change, 0 to remove.",
-	.tables = { opts_node, opts, opts_targets, opts_report, opts_machine, opts_config, opts_general },
+	.tables = { opts_node, opts, opts_prune, opts_targets, opts_report, opts_machine, opts_config,
+		opts_general },
 	.codes = { { CODE_OK, "the node is in sync" },
 		{ CODE_ERROR, "the source was refused, or something could not be read" },
 		{ CODE_DIFFERENT, "there are differences" }, { CODE_USAGE, "wrong usage" } },

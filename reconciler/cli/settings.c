@@ -78,6 +78,8 @@ enum code settings_read(struct session *s, struct settings *out)
 	out->host.key_file = first(args->key_file, node_get_text(api, "keyFile"));
 	out->host.ca_file = first(args->ca_file, node_get_text(api, "caFile"));
 	out->host.no_prune = !args->prune;
+	out->host.prune_all = args->allow_mass_prune;
+	out->host.cleanup_mesh = args->mesh_objects;
 	timeout = first(node_get_text(spec, "timeout"), "60s");
 	if (args->timeout_ms >= 0)
 		out->timeout_ms = args->timeout_ms;

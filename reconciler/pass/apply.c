@@ -33,7 +33,7 @@ static const struct part *holder_back(struct pass *p, const struct change *c)
 	vec_each (part, &p->parts) {
 		if (part->target == c->target)
 			break;
-		if (!part->planned || part->failed)
+		if (!part->planned || part->flawed || part->failed)
 			return part;
 	}
 	return NULL;
@@ -72,7 +72,8 @@ static void carry_out(struct pass *p, struct change *run, size_t n)
 	}
 	ok = part->target->apply(p->host, run, n, p->arena, p->diags);
 	settle(part, run, n, ok);
-	part->problem = diags_first(p->diags, first);
+	if (!part->problem)
+		part->problem = diags_first(p->diags, first);
 	if (!stopped(p) && part->failed && !part->problem)
 		diag_failure(p->diags, "%s: not all changes were made", part->target->name);
 }
@@ -171,7 +172,7 @@ static void record(struct pass *p)
 	int r;
 
 	vec_each (part, &p->parts) {
-		part->recorded = part->planned && !part->failed;
+		part->recorded = part->planned && !part->flawed && !part->failed;
 		if (part->recorded)
 			part->target->record(part->want, &now);
 	}
@@ -199,7 +200,8 @@ static enum outcome outcome(const struct pass *p, bool recorded)
 	bool failed = !recorded, ready = true;
 
 	vec_each (part, &p->parts) {
-		failed |= !part->planned || part->failed || (part->awaited && part->readiness == AWAIT_FAILED);
+		failed |= !part->planned || part->flawed || part->failed ||
+			  (part->awaited && part->readiness == AWAIT_FAILED);
 		ready &= !part->awaited || part->readiness == AWAIT_READY;
 	}
 	if (p->cut)

@@ -19,8 +19,8 @@ long long clock_monotonic_us(void)
 }
 
 /*
- * The proleptic Gregorian calendar, by eras of 400 years that begin on the 1st of March. gmtime_r(3) would do as well, but
- * glibc's reads the time zone's file first.
+ * The proleptic Gregorian calendar, by eras of 400 years that begin on the 1st of March. gmtime_r(3) would do as
+ * well, but glibc's reads the time zone's file first.
  */
 const char *clock_text(struct timespec t, struct arena *a)
 {
@@ -40,8 +40,8 @@ const char *clock_text(struct timespec t, struct arena *a)
 	day -= (153 * month + 2) / 5;
 	year += era * 400 + (month >= 10);
 	month += month < 10 ? 3 : -9;
-	return arena_printf(a, "%04lld-%02lld-%02lldT%02lld:%02lld:%02lldZ", year, month, day + 1, s / 3600, s / 60 % 60,
-		s % 60);
+	return arena_printf(a, "%04lld-%02lld-%02lldT%02lld:%02lld:%02lldZ", year, month, day + 1, s / 3600,
+		s / 60 % 60, s % 60);
 }
 
 bool clock_read(const char *text, struct timespec *out)

@@ -85,6 +85,8 @@ bool part_plan(struct part *part, struct pass *p, struct plan *plan)
 	part->live = part->target->observe(p->host, part->want, p->arena, &part->trouble);
 	part->planned = part->live != NULL;
 	part->problem = diags_first(&part->trouble, 0);
+	/* Errors beside a state are about single things: the others go on. */
+	part->flawed = part->planned && part->trouble.errors;
 	if (part->planned)
 		part->target->diff(part->want, part->live, &p->last, plan);
 	return part->planned;
@@ -94,9 +96,8 @@ void part_report_trouble(struct pass *p)
 {
 	p->plan.unknown.n = 0;
 	vec_each (part, &p->parts) {
-		if (part->planned || !part->trouble.arena)
-			continue;
-		*vec_push(p->arena, &p->plan.unknown) = part->target;
+		if (!part->planned && part->trouble.arena)
+			*vec_push(p->arena, &p->plan.unknown) = part->target;
 		vec_each (diag, &part->trouble.list)
 			*vec_push(p->arena, &p->diags->list) = *diag;
 		p->diags->errors += part->trouble.errors;
@@ -123,9 +124,13 @@ static void plan_all(struct pass *p)
 
 static enum outcome dry_outcome(const struct pass *p)
 {
+	bool flawed = p->plan.unknown.n > 0;
+
+	vec_each (part, &p->parts)
+		flawed |= part->flawed;
 	if (p->cut)
 		return OUTCOME_STOPPED;
-	if (p->plan.unknown.n)
+	if (flawed)
 		return OUTCOME_FAILED;
 	return p->plan.changes.n ? OUTCOME_DIFFERENT : OUTCOME_IN_SYNC;
 }
@@ -150,6 +155,7 @@ enum outcome pass_run(struct pass *p)
 	long long began = clock_monotonic_us();
 
 	p->started = clock_now();
+	p->host->deadline_ms = began / 1000 + p->timeout_ms;
 	p->outcome = run(p);
 	p->took_us = clock_monotonic_us() - began;
 	return p->outcome;

@@ -25,11 +25,12 @@ struct part {
 	const struct target *target;
 	const struct state *want, *live; /* live NULL: unknown */
 	bool planned;                    /* live was read and compared */
+	bool flawed;                     /* single things of it could not be */
 	bool failed;                     /* a change failed, or was held back */
 	bool awaited;
 	enum await readiness; /* if awaited */
 	bool recorded;        /* what it wants is what the node now has */
-	struct diags trouble; /* why it is unknown */
+	struct diags trouble; /* why it is unknown, or flawed */
 	const char *problem;  /* the first error of all, or NULL */
 };
 
@@ -46,7 +47,7 @@ struct pass {
 	bool cleanup;         /* nothing is wanted */
 	bool dry_run;         /* nothing is written */
 	bool wait;            /* for what is wanted to become ready */
-	long long timeout_ms; /* of waiting; counted from the first change on */
+	long long timeout_ms; /* of waiting; counted from the beginning, and again from the first change on */
 	/* Called when changes from number `first` on have been planned, before they are carried out; may be NULL.
 	 */
 	void (*planned)(void *context, const struct pass *p, size_t first);

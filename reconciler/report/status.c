@@ -132,7 +132,7 @@ static void put_target_condition(struct making *m, struct node *list, const stru
 	if (!part->planned) {
 		c.status = "Unknown";
 		c.reason = part->problem ? "Unreadable" : "Stopped";
-	} else if (part->failed) {
+	} else if (part->flawed || part->failed) {
 		c.status = "False";
 		c.reason = part->problem || !p->cut ? "ApplyFailed" : "Stopped";
 	} else if (part->awaited && part->readiness != AWAIT_READY) {
@@ -234,7 +234,7 @@ static const char *target_result(const struct making *m, const struct part *part
 {
 	if (!part->planned)
 		return part->problem ? "blocked" : "skipped";
-	if (part->failed)
+	if (part->flawed || part->failed)
 		return "failed";
 	return changes_of(m->p, part->target) ? "repaired" : "kept";
 }

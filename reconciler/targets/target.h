@@ -20,6 +20,8 @@ struct host {
 	const char *token_file, *cert_file, *key_file, *ca_file;
 	long long deadline_ms; /* CLOCK_MONOTONIC: when waiting for readiness ends */
 	bool no_prune;         /* nothing is deleted from the API server */
+	bool prune_all;        /* the brake on mass deletion is off: `--allow-mass-prune` */
+	bool cleanup_mesh;     /* `cleanup` removes the objects of the whole mesh, too: `--mesh-objects` */
 	/* Whether somebody asked for the end (SIGINT, SIGTERM): checked between changes and while waiting. */
 	bool (*stopped)(void);
 	/* Called before and after each change; may be NULL. `result` is RESULT_NONE before. */
@@ -43,7 +45,8 @@ struct target {
 
 	/*
 	 * Effect, read only: what it has. `want` says where to look. NULL: it could not be read, and an error was
-	 * added.
+	 * added. Errors beside a state are about single things, which diff() leaves out or apply() fails; the
+	 * others can still be applied.
 	 */
 	const struct state *(*observe)(struct host *h, const struct state *want, struct arena *a, struct diags *d);
 

@@ -23,6 +23,15 @@ static int finish(void **state)
 	return 0;
 }
 
+static void test_tables_end(void **state)
+{
+	(void)state;
+	each_command(c) {
+		assert_null((*c)->tables[array_len((*c)->tables) - 1]);
+		assert_null((*c)->codes[array_len((*c)->codes) - 1].meaning);
+	}
+}
+
 static void test_no_option_is_in_a_command_twice(void **state)
 {
 	(void)state;
@@ -135,6 +144,7 @@ static void test_manual_escapes_what_roff_would_take(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_tables_end),
 		TEST(test_no_option_is_in_a_command_twice),
 		TEST(test_every_command_has_help_and_a_manual_page),
 		TEST(test_help_is_no_wider_than_a_terminal),

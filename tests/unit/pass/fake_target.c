@@ -51,6 +51,8 @@ static const struct state *observe(struct fake *f, const char *name, struct aren
 		diag_failure(d, "%s cannot be read", name);
 		return NULL;
 	}
+	if (f->flawed)
+		diag_failure(d, "one thing of %s cannot be read", name);
 	return state_of(f->live, a);
 }
 

@@ -18,6 +18,7 @@ struct fake {
 	struct fake_item want[FAKE_ITEMS], live[FAKE_ITEMS]; /* an address of NULL ends them */
 	int unreadable;                                      /* how many times observe fails */
 	const char *broken;                                  /* the change of this address fails */
+	bool flawed;                                         /* observe adds an error beside the state */
 	bool silent;                                         /* without a message */
 	enum await readiness;
 	int observed, applied, awaited;

@@ -134,6 +134,22 @@ static void test_unknown_target_is_not_looked_at_again_if_nothing_happened(void 
 	assert_int_equal(alpha.observed, 1);
 }
 
+static void test_flawed_target_is_applied_but_not_recorded(void **state)
+{
+	struct fake_pass *f = *state;
+
+	alpha.flawed = true;
+	alpha.want[0] = (struct fake_item){ "alpha/a", "1", PHASE_CAPTURE };
+	assert_int_equal(pass_run(&f->pass), OUTCOME_FAILED);
+	assert_int_equal(result_of(f, "alpha/a"), RESULT_DONE);
+	assert_int_equal(f->diags.errors, 1);
+	alpha.live[0].value = "by hand";
+	fake_again(f);
+	f->pass.dry_run = true;
+	assert_int_equal(pass_run(&f->pass), OUTCOME_FAILED);
+	assert_int_equal(cause_of(f, "alpha/a"), CAUSE_NEW);
+}
+
 static void test_failed_change_ends_its_target_only(void **state)
 {
 	struct fake_pass *f = *state;
@@ -405,6 +421,7 @@ int main(void)
 		TEST(test_unknown_target_does_not_stop_the_others),
 		TEST(test_unknown_target_is_looked_at_again_after_changes),
 		TEST(test_unknown_target_is_not_looked_at_again_if_nothing_happened),
+		TEST(test_flawed_target_is_applied_but_not_recorded),
 		TEST(test_failed_change_ends_its_target_only),
 		TEST(test_failure_without_a_message_gets_one),
 		TEST(test_failed_target_keeps_its_old_record),
