@@ -57,11 +57,10 @@ struct operands {
 };
 
 /*
- * Parses argv[0] to argv[n - 1] into the fields of `out` and the operands. Understands `--name=value`, `--name
- * value`,
- * `-x value`, `-xvalue`, `-xy`, options after operands, and `--` before operands only. `tables` ends with NULL.
- * `stop`: the first operand ends the options; the return value is then its index. Otherwise it is n. -1: an error
- * was added.
+ * Parses argv[0] to argv[n - 1] into the fields of `out` and the operands. Understands `--name=value`,
+ * `--name value`, `-x value`, `-xvalue`, `-xy`, options after operands, and `--` before operands only. `tables`
+ * ends with NULL. `stop`: the first operand ends the options; the return value is then its index. Otherwise it is
+ * n. -1: an error was added.
  */
 int options_parse(const struct opt *const *tables, char *const *argv, int n, bool stop, void *out,
 	struct operands *operands, struct arena *a, struct diags *d);

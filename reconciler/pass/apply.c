@@ -4,6 +4,7 @@
 
 #include "base/str.h"
 #include "pass/clock.h"
+#include "pass/part.h"
 
 /* A pass that waited longer than this may find there now what it could not reach when it began. */
 enum { WAITED_US = 50 * 1000 };
@@ -73,7 +74,7 @@ static void carry_out(struct pass *p, struct change *run, size_t n)
 	ok = part->target->apply(p->host, run, n, p->arena, p->diags);
 	settle(part, run, n, ok);
 	if (!part->problem)
-		part->problem = diags_first(p->diags, first);
+		part->problem = part_first_error(p->diags, first);
 	if (!stopped(p) && part->failed && !part->problem)
 		diag_failure(p->diags, "%s: not all changes were made", part->target->name);
 }
@@ -102,7 +103,7 @@ static void await(struct pass *p, struct part *part)
 	part->readiness = part->target->await(p->host, part->want, p->arena, p->diags);
 	part->awaited = true;
 	if (!part->problem)
-		part->problem = diags_first(p->diags, first);
+		part->problem = part_first_error(p->diags, first);
 	if (part->readiness != AWAIT_READY)
 		stopped(p);
 }

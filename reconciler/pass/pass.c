@@ -5,6 +5,7 @@
 #include "pass/apply.h"
 #include "pass/clock.h"
 #include "pass/facts.h"
+#include "pass/part.h"
 
 bool pass_load(struct pass *p)
 {
@@ -71,39 +72,6 @@ static void read_last(struct pass *p)
 			p->host->state_dir, strerror(-r));
 }
 
-const char *diags_first(const struct diags *d, size_t from)
-{
-	for (size_t i = from; i < d->list.n; i++)
-		if (d->list.items[i].severity == DIAG_ERROR)
-			return d->list.items[i].message;
-	return NULL;
-}
-
-bool part_plan(struct part *part, struct pass *p, struct plan *plan)
-{
-	part->trouble = (struct diags){ .arena = p->arena };
-	part->live = part->target->observe(p->host, part->want, p->arena, &part->trouble);
-	part->planned = part->live != NULL;
-	part->problem = diags_first(&part->trouble, 0);
-	/* Errors beside a state are about single things: the others go on. */
-	part->flawed = part->planned && part->trouble.errors;
-	if (part->planned)
-		part->target->diff(part->want, part->live, &p->last, plan);
-	return part->planned;
-}
-
-void part_report_trouble(struct pass *p)
-{
-	p->plan.unknown.n = 0;
-	vec_each (part, &p->parts) {
-		if (!part->planned && part->trouble.arena)
-			*vec_push(p->arena, &p->plan.unknown) = part->target;
-		vec_each (diag, &part->trouble.list)
-			*vec_push(p->arena, &p->diags->list) = *diag;
-		p->diags->errors += part->trouble.errors;
-	}
-}
-
 static void plan_all(struct pass *p)
 {
 	p->plan = (struct plan){ .arena = p->arena };
@@ -142,7 +110,7 @@ static enum outcome run(struct pass *p)
 	if (!p->accepted)
 		return OUTCOME_FAILED;
 	plan_all(p);
-	if (p->planned)
+	if (p->planned && !p->cut)
 		p->planned(p->context, p, 0);
 	if (!p->dry_run && !p->cut)
 		return pass_apply(p);

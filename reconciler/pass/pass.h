@@ -41,15 +41,14 @@ struct pass {
 	struct host *host;
 	const char *source; /* a directory; of no use with `cleanup` */
 	const char *node;
-	const struct target *const
-		*targets;     /* those that take part, in the order of targets_all; NULL ends them */
+	/* Those that take part, in the order of targets_all; NULL ends them. */
+	const struct target *const *targets;
 	bool partial;         /* they are not all */
 	bool cleanup;         /* nothing is wanted */
 	bool dry_run;         /* nothing is written */
 	bool wait;            /* for what is wanted to become ready */
 	long long timeout_ms; /* of waiting; counted from the beginning, and again from the first change on */
-	/* Called when changes from number `first` on have been planned, before they are carried out; may be NULL.
-	 */
+	/* Called when changes from number `first` on are planned and not yet carried out; may be NULL. */
 	void (*planned)(void *context, const struct pass *p, size_t first);
 	void *context;
 
@@ -71,12 +70,15 @@ struct pass {
 enum outcome pass_run(struct pass *p);
 
 /* Its beginnings, for commands that go no further. False: an error was added. Effect: reads. */
-bool pass_load(struct pass *p); /* source to model */
-bool pass_site(
-	struct pass *p, bool needed); /* model to site; `needed`: every account must exist on this machine */
+/* From source to model. */
+bool pass_load(struct pass *p);
+/* From model to site. `needed`: every account must exist on this machine. */
+bool pass_site(struct pass *p, bool needed);
 
-/* The site of any node of the model, in an arena of the caller's, without what must be looked up. NULL: an error
- * was added. */
+/*
+ * The site of any node of the model, in an arena of the caller's, without what must be looked up. NULL: an error
+ * was added.
+ */
 struct site *pass_make_site(struct pass *p, const char *node, struct arena *a);
 
 /* "InSync", "Converged", "Drifted" or "Failed": the word for a pass, everywhere. */
