@@ -1,4 +1,5 @@
-/* Out of memory is the one failure that ends the program: these print one line and abort instead of returning NULL. */
+/* Out of memory is the one failure that ends the program: these print one line and abort instead of returning
+ * NULL. */
 #ifndef BASE_ALLOC_H
 #define BASE_ALLOC_H
 

@@ -12,19 +12,19 @@
 #define array_len(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Hands over what a scoped pointer holds: the pointer is NULL afterwards and its cleanup does nothing. */
-#define take(p)                                                                                                  \
-	__extension__({                                                                                          \
-		__typeof__(p) taken_ = (p);                                                                      \
-		(p) = NULL;                                                                                      \
-		taken_;                                                                                          \
+#define take(p)                                                                                                   \
+	__extension__({                                                                                           \
+		__typeof__(p) taken_ = (p);                                                                       \
+		(p) = NULL;                                                                                       \
+		taken_;                                                                                           \
 	})
 
 /* Hands over a scoped descriptor: the variable is -1 afterwards. */
-#define take_fd(fd)                                                                                              \
-	__extension__({                                                                                          \
-		int taken_ = (fd);                                                                               \
-		(fd) = -1;                                                                                       \
-		taken_;                                                                                          \
+#define take_fd(fd)                                                                                               \
+	__extension__({                                                                                           \
+		int taken_ = (fd);                                                                                \
+		(fd) = -1;                                                                                        \
+		taken_;                                                                                           \
 	})
 
 /* Closes *fd if it is a descriptor, keeps errno. */

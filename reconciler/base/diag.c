@@ -68,7 +68,7 @@ static int compare(const struct diag *a, const struct diag *b)
 }
 
 /* Merge sort: stable, and bounded however many errors a hostile file causes. */
-void diag_sort(struct diags *d)
+static void sort(struct diags *d)
 {
 	size_t n = d->list.n;
 	struct diag *from = d->list.items, *to = arena_alloc(d->arena, n * sizeof(*to) + 1);
@@ -81,14 +81,46 @@ void diag_sort(struct diags *d)
 			size_t j = mid, end = mid + width < n ? mid + width : n;
 
 			for (size_t k = start; k < end; k++)
-				to[k] = i < mid && (j == end || compare(&from[i], &from[j]) <= 0) ? from[i++] :
-												    from[j++];
+				to[k] = i < mid && (j == end || compare(&from[i], &from[j]) <= 0) ? from[i++]
+												  : from[j++];
 		}
 		from = to;
 		to = swap;
 	}
 	d->list.items = from;
 	d->list.cap = n;
+}
+
+enum { REPEATS_LOOK_BACK = 64 };
+
+/* Whether one of the last few of the same place says the same. */
+static bool repeated(const struct diags *d, const struct diag *diag)
+{
+	for (size_t i = d->list.n; i-- > 0 && d->list.n - i <= REPEATS_LOOK_BACK;) {
+		const struct diag *other = &d->list.items[i];
+
+		if (compare(other, diag))
+			return false;
+		if (other->severity == diag->severity && !strcmp(other->message, diag->message))
+			return true;
+	}
+	return false;
+}
+
+void diag_sort(struct diags *d)
+{
+	size_t n = d->list.n;
+
+	sort(d);
+	d->list.n = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct diag diag = d->list.items[i];
+
+		if (!repeated(d, &diag))
+			d->list.items[d->list.n++] = diag;
+		else if (diag.severity == DIAG_ERROR)
+			d->errors--;
+	}
 }
 
 const char *pos_text(struct pos pos, struct arena *a)

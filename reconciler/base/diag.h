@@ -34,7 +34,10 @@ bool diag_failure(struct diags *d, const char *format, ...) printf_like(2, 3);
 /* Turns the warnings from number `first` on into errors (`--strict`). */
 void diag_promote(struct diags *d, size_t first);
 
-/* Puts what was read from files in order of file, line and column; everything else keeps its order, at the end. */
+/*
+ * Puts what was read from files in order of file, line and column; everything else keeps its order, at the end.
+ * Leaves out what is said twice of one place: a mistake may be found once for each node.
+ */
 void diag_sort(struct diags *d);
 /* "file:line:col", for naming a second place in a message. */
 const char *pos_text(struct pos pos, struct arena *a);

@@ -16,8 +16,8 @@ struct bytes {
 int file_open_beneath(int dir, const char *path, int flags);
 
 /*
- * Reads an open file to its end. -EFBIG: it holds more than `limit` bytes; -EINVAL: not a regular file (a FIFO or device
- * would block).
+ * Reads an open file to its end. -EFBIG: it holds more than `limit` bytes; -EINVAL: not a regular file (a FIFO or
+ * device would block).
  */
 int file_read_fd(int fd, size_t limit, struct arena *a, struct bytes *out);
 /* As above, by name; follows links. */
@@ -31,13 +31,14 @@ struct file_attr {
 };
 
 /*
- * Replaces `name` (no slash) in dir at one instant: a temporary file in dir gets owner and mode, then the content, is
- * synced and renamed; then dir is synced. Killed at any point, either the old or the new file is there, and at most one
- * temporary file ".enmesh-tmp-NAME", which the next write replaces.
+ * Replaces `name` (no slash) in dir at one instant: a temporary file in dir gets owner and mode, then the content,
+ * is synced and renamed; then dir is synced. Killed at any point, either the old or the new file is there, and at
+ * most one temporary file ".enmesh-tmp-NAME", which the next write replaces.
  */
 int file_write(int dir, const char *name, const struct bytes *content, const struct file_attr *attr);
 
-/* mkdir -p below dir; those that it makes get `mode`. Links are not followed (-ELOOP). The result is open (O_PATH). */
+/* mkdir -p below dir; those that it makes get `mode`. Links are not followed (-ELOOP). The result is open
+ * (O_PATH). */
 int dir_make(int dir, const char *path, mode_t mode, int *fd);
 /* mkdir -p of a path as the caller means it (links are followed); open for use as a directory. */
 int dir_open(const char *path, mode_t mode, int *fd);

@@ -48,15 +48,13 @@ static bool convert(json_t *from, struct node *to, struct arena *a, int depth, c
 		break;
 	case JSON_ARRAY:
 		to->type = NODE_LIST;
-		json_array_foreach (from, i, item)
-			if (!convert(item, node_add(a, to), a, depth + 1, problem))
-				return false;
+		json_array_foreach(
+			from, i, item) if (!convert(item, node_add(a, to), a, depth + 1, problem)) return false;
 		break;
 	case JSON_OBJECT:
 		to->type = NODE_MAP;
-		json_object_foreach (from, key, item)
-			if (!convert(item, node_put(a, to, arena_strdup(a, key)), a, depth + 1, problem))
-				return false;
+		json_object_foreach(from, key, item) if (!convert(item, node_put(a, to, arena_strdup(a, key)), a,
+								 depth + 1, problem)) return false;
 		break;
 	}
 	return true;
@@ -94,15 +92,11 @@ static json_t *build(const struct node *n)
 		return json_stringn_nocheck(n->string, n->n);
 	case NODE_LIST:
 		j = json_array();
-		node_each(it, n)
-			if (json_array_append_new(j, build(it)) < 0)
-				mem_exhausted();
+		node_each(it, n) if (json_array_append_new(j, build(it)) < 0) mem_exhausted();
 		return j;
 	case NODE_MAP:
 		j = json_object();
-		node_each(it, n)
-			if (json_object_set_new_nocheck(j, it->key, build(it)) < 0)
-				mem_exhausted();
+		node_each(it, n) if (json_object_set_new_nocheck(j, it->key, build(it)) < 0) mem_exhausted();
 		return j;
 	}
 	return NULL;

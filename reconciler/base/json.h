@@ -7,8 +7,8 @@
 enum json_style { JSON_ONE_LINE, JSON_INDENTED };
 
 /*
- * NULL: no valid JSON, nested deeper than 500 levels, a duplicate name, or a NUL character in a string; `*problem` then
- * says what and where, as "line 3: …". The nodes have no positions.
+ * NULL: no valid JSON, nested deeper than 500 levels, a duplicate name, or a NUL character in a string; `*problem`
+ * then says what and where, as "line 3: …". The nodes have no positions.
  */
 struct node *json_read(const char *text, size_t size, struct arena *a, const char **problem);
 

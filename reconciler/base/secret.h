@@ -1,6 +1,6 @@
 /*
- * A secret: a token, a key. It has a type of its own so that no print or diag function takes it by mistake, and its
- * memory is wiped when it is released.
+ * A secret: a token, a key. It has a type of its own so that no print or diag function takes it by mistake, and
+ * its memory is wiped when it is released.
  */
 #ifndef BASE_SECRET_H
 #define BASE_SECRET_H
@@ -13,7 +13,8 @@ struct secret {
 };
 
 /*
- * Reads a file of at most 64 KiB without its final newlines. 0 or -errno. -EPERM: group or others may read or write it
+ * Reads a file of at most 64 KiB without its final newlines. 0 or -errno. -EPERM: group or others may read or
+ * write it
  * (`*mode` holds its mode).
  */
 int secret_read(const char *path, struct secret *secret, unsigned *mode);

@@ -1,5 +1,6 @@
 /*
- * The files of a source as documents: known kinds, valid against their schemas, with profiles and defaults put in. Pure.
+ * The files of a source as documents: known kinds, valid against their schemas, with profiles and defaults put in.
+ * Pure.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -26,11 +27,11 @@ const char *kind_name(enum kind kind); /* "MeshService" */
 
 struct document {
 	enum kind kind;
-	const char *name;	  /* metadata.name */
-	const char *namespace;	  /* metadata.namespace; NULL if it has none */
-	const struct node *root;  /* complete: as written, then its profile's fields, then the schema's defaults */
-	const struct node *spec;  /* of our kinds */
-	bool broken;		  /* its content was refused; its name is known, so references to it are no second error */
+	const char *name;        /* metadata.name */
+	const char *namespace;   /* metadata.namespace; NULL if it has none */
+	const struct node *root; /* complete: as written, then its profile's fields, then the schema's defaults */
+	const struct node *spec; /* of our kinds */
+	bool broken; /* its content was refused; its name is known, so references to it are no second error */
 };
 
 struct config {
@@ -38,12 +39,13 @@ struct config {
 };
 
 /*
- * Adds every mistake of every file. False: there was one. `out` holds whatever can be named, so that the checks of the
- * model can go on.
+ * Adds every mistake of every file. False: there was one. `out` holds whatever can be named, so that the checks of
+ * the model can go on.
  */
 bool config_read(const struct tree *tree, struct arena *a, struct config *out, struct diags *d);
 
 /* Reads one AgentConfig; `shown` is how messages call the file. NULL: an error was added. */
-const struct node *config_read_agent(const char *shown, const struct bytes *text, struct arena *a, struct diags *d);
+const struct node *config_read_agent(
+	const char *shown, const struct bytes *text, struct arena *a, struct diags *d);
 
 #endif

@@ -147,7 +147,8 @@ static void add_document(struct reading *r, const struct node *root)
 
 	if (!node_is(root, NODE_MAP)) {
 		diag_error(r->diags, node_pos(root),
-			"expected a document with apiVersion and kind, found %s; name the file in .enmeshignore if it is "
+			"expected a document with apiVersion and kind, found %s; name the file in .enmeshignore "
+			"if it is "
 			"something else",
 			node_kind(root));
 		return;
@@ -156,8 +157,8 @@ static void add_document(struct reading *r, const struct node *root)
 		return;
 	group = group_of(version->string, r->arena);
 	if (misspelt_group(group)) {
-		diag_error(r->diags, node_pos(version), "unknown apiVersion '%s', did you mean '" CONFIG_API_VERSION "'?",
-			version->string);
+		diag_error(r->diags, node_pos(version),
+			"unknown apiVersion '%s', did you mean '" CONFIG_API_VERSION "'?", version->string);
 	} else if (strcmp(group, GROUP)) {
 		add_object(r, root);
 	} else if (strcmp(version->string, CONFIG_API_VERSION)) {
@@ -167,7 +168,8 @@ static void add_document(struct reading *r, const struct node *root)
 		unknown_kind(kind, r->diags);
 	} else if (known == KIND_AGENT_CONFIG) {
 		diag_error(r->diags, node_pos(kind),
-			"an AgentConfig is the configuration of one machine and belongs into /etc/enmesh/agent.yaml");
+			"an AgentConfig is the configuration of one machine and belongs into "
+			"/etc/enmesh/agent.yaml");
 	} else {
 		add_ours(r, root, known);
 	}

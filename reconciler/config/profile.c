@@ -22,20 +22,23 @@ static void place(struct node *n, const struct node *at, struct arena *a)
 	n->items = items;
 }
 
-static struct node merge(const struct node *own, const struct node *profile, const struct node *at, struct arena *a)
+static struct node merge(
+	const struct node *own, const struct node *profile, const struct node *at, struct arena *a)
 {
 	struct node merged = *own;
 
 	merged.n = 0;
 	merged.items = NULL;
-	node_each(it, own) {
+	node_each(it, own)
+	{
 		const struct node *other = node_get(profile, it->key);
 		bool maps = node_is(it, NODE_MAP) && node_is(other, NODE_MAP);
 		struct node item = maps ? merge(it, other, at, a) : *it;
 
 		*node_add(a, &merged) = item;
 	}
-	node_each(it, profile) {
+	node_each(it, profile)
+	{
 		struct node *item;
 
 		if (node_get(own, it->key))
@@ -74,7 +77,6 @@ const struct node *profile_apply(const struct node *document, struct arena *a, s
 	complete = arena_dup(a, document, sizeof(*document));
 	complete->n = 0;
 	complete->items = NULL;
-	node_each(it, document)
-		*node_add(a, complete) = strcmp(it->key, "spec") ? *it : merged;
+	node_each(it, document) * node_add(a, complete) = strcmp(it->key, "spec") ? *it : merged;
 	return complete;
 }

@@ -21,7 +21,7 @@ struct property {
 struct schema {
 	const struct node *node, *file;
 	unsigned types; /* bits of 1 << enum node_type; 0: any */
-	bool integer;	/* type "integer" without "number": a real must be whole */
+	bool integer;   /* type "integer" without "number": a real must be whole */
 	const struct node *constant, *choices, *required, *dependent;
 	const struct node *minimum, *maximum;
 	int64_t min_properties, max_properties, min_items, max_items, min_length, max_length;
@@ -100,7 +100,8 @@ static void set_types(struct schema *s, const struct node *type)
 		s->integer = !strcmp(type->string, "integer");
 		return;
 	}
-	node_each(it, type) {
+	node_each(it, type)
+	{
 		add_type(s, it->string);
 		number |= !strcmp(it->string, "number");
 		s->integer |= !strcmp(it->string, "integer");
@@ -127,8 +128,8 @@ static void set_properties(struct schema_set *set, struct schema *s, const struc
 	if (!properties)
 		return;
 	s->properties = arena_alloc(set->arena, properties->n * sizeof(*s->properties));
-	node_each(it, properties)
-		s->properties[s->n_properties++] = (struct property){ .name = it->key, .node = it };
+	node_each(it, properties) s->properties[s->n_properties++] =
+		(struct property){ .name = it->key, .node = it };
 }
 
 static const struct schema_format *find_format(const char *name)
@@ -287,8 +288,12 @@ static const char *hint(const struct schema *s, const struct node *v)
 static const char *type_phrase(const struct schema *s)
 {
 	static const char *const phrases[] = {
-		[NODE_NULL] = "null",	     [NODE_BOOL] = "true or false", [NODE_INT] = "an integer",
-		[NODE_REAL] = "a number",    [NODE_STRING] = "a string",    [NODE_LIST] = "a list",
+		[NODE_NULL] = "null",
+		[NODE_BOOL] = "true or false",
+		[NODE_INT] = "an integer",
+		[NODE_REAL] = "a number",
+		[NODE_STRING] = "a string",
+		[NODE_LIST] = "a list",
 		[NODE_MAP] = "a map",
 	};
 
@@ -300,8 +305,8 @@ static const char *type_phrase(const struct schema *s)
 	return "another value";
 }
 
-static bool expected(struct check *c, const struct schema *s, const struct node *v, const char *title,
-	const char *otherwise)
+static bool expected(
+	struct check *c, const struct schema *s, const struct node *v, const char *title, const char *otherwise)
 {
 	if (!title)
 		title = s->title ? s->title : otherwise;
@@ -333,7 +338,8 @@ static bool unknown_field(struct check *c, const struct schema *s, const struct 
 		names[i] = s->properties[i].name;
 	nearest = str_nearest(v->key, names, s->n_properties);
 	if (nearest)
-		return diag_error(c->diags, node_key_pos(v), "unknown field '%s', did you mean '%s'?", v->key, nearest);
+		return diag_error(
+			c->diags, node_key_pos(v), "unknown field '%s', did you mean '%s'?", v->key, nearest);
 	return diag_error(c->diags, node_key_pos(v), "unknown field '%s', the fields here are %s", v->key,
 		list_names(names, s->n_properties, c->diags->arena));
 }
@@ -346,8 +352,7 @@ static bool wrong_choice(struct check *c, const struct schema *s, const struct n
 	if (!c->diags)
 		return false;
 	words = arena_alloc(c->diags->arena, s->choices->n * sizeof(*words));
-	node_each(it, s->choices)
-		words[n++] = it->type == NODE_STRING ? it->string : show(it, c->diags->arena);
+	node_each(it, s->choices) words[n++] = it->type == NODE_STRING ? it->string : show(it, c->diags->arena);
 	if (v->type == NODE_STRING)
 		nearest = str_nearest(v->string, words, n);
 	return diag_error(c->diags, node_pos(v), "expected one of %s, found %s%s%s%s",
@@ -392,13 +397,13 @@ static bool check_string(struct check *c, const struct schema *s, const struct n
 		return expected(c, s, v, title, n ? "a longer string" : "a string that is not empty");
 	if (counted && n > s->max_length) {
 		if (c->diags)
-			diag_error(c->diags, node_pos(v), "expected at most %" PRId64 " characters, found %" PRId64,
-				s->max_length, n);
+			diag_error(c->diags, node_pos(v),
+				"expected at most %" PRId64 " characters, found %" PRId64, s->max_length, n);
 		return false;
 	}
 	if (s->pattern && regexec(s->pattern, v->string, 0, NULL, 0))
-		return expected(c, s, v, title, arena_printf(c->set->arena, "a match of %s",
-							node_get_text(s->node, "pattern")));
+		return expected(c, s, v, title,
+			arena_printf(c->set->arena, "a match of %s", node_get_text(s->node, "pattern")));
 	if (s->format && !s->format->valid(v->string))
 		return expected(c, s, v, title, s->format->name);
 	return true;
@@ -446,8 +451,8 @@ static int scalar_order(const void *left, const void *right)
 static bool repeated(struct check *c, const struct node *again, const struct node *first)
 {
 	if (c->diags)
-		diag_error(c->diags, node_pos(again), "%s is here twice, first at %s", show(again, c->diags->arena),
-			pos_text(node_pos(first), c->diags->arena));
+		diag_error(c->diags, node_pos(again), "%s is here twice, first at %s",
+			show(again, c->diags->arena), pos_text(node_pos(first), c->diags->arena));
 	return false;
 }
 
@@ -499,8 +504,7 @@ static bool check_list(struct check *c, const struct schema *s, const struct nod
 	if (s->unique)
 		ok &= check_unique(c, v);
 	if (items)
-		node_each(it, v)
-			ok &= check_value(c, items, it, NULL);
+		node_each(it, v) ok &= check_value(c, items, it, NULL);
 	return ok;
 }
 
@@ -509,7 +513,8 @@ static bool missing_field(struct check *c, const struct node *v, const char *nam
 	if (!c->diags)
 		return false;
 	if (because)
-		return diag_error(c->diags, node_pos(v), "the field '%s' is missing: '%s' needs it", name, because);
+		return diag_error(
+			c->diags, node_pos(v), "the field '%s' is missing: '%s' needs it", name, because);
 	return diag_error(c->diags, node_pos(v), "the field '%s' is missing", name);
 }
 
@@ -517,14 +522,9 @@ static bool check_required(struct check *c, const struct schema *s, const struct
 {
 	bool ok = true;
 
-	node_each(it, s->required)
-		if (!node_get(v, it->string))
-			ok = missing_field(c, v, it->string, NULL);
-	node_each(it, s->dependent)
-		if (node_get(v, it->key))
-			node_each(name, it)
-				if (!node_get(v, name->string))
-					ok = missing_field(c, v, name->string, it->key);
+	node_each(it, s->required) if (!node_get(v, it->string)) ok = missing_field(c, v, it->string, NULL);
+	node_each(it, s->dependent) if (node_get(v, it->key)) node_each(name, it) if (!node_get(v, name->string))
+		ok = missing_field(c, v, name->string, it->key);
 	return ok;
 }
 
@@ -572,7 +572,8 @@ static bool check_map(struct check *c, const struct schema *s, const struct node
 		ok = wrong_count(c, v, "field", "least", s->min_properties);
 	if (v->n > s->max_properties)
 		ok = wrong_count(c, v, "field", "most", s->max_properties);
-	node_each(it, v) {
+	node_each(it, v)
+	{
 		if (s->names)
 			ok &= check_name(c, schema_of(c->set, s->names, s->file), it);
 		ok &= check_item(c, s, it);
@@ -585,7 +586,8 @@ static const struct schema *likely_branch(struct check *c, const struct schema *
 {
 	const struct schema *likely = NULL;
 
-	node_each(it, s->any_of) {
+	node_each(it, s->any_of)
+	{
 		const struct schema *branch = schema_of(c->set, it, s->file);
 
 		while (branch && branch->ref)
@@ -604,15 +606,14 @@ static bool check_any_of(struct check *c, const struct schema *s, const struct n
 	const struct schema *likely;
 	struct str words = { .arena = c->set->arena };
 
-	node_each(it, s->any_of)
-		if (silent(c, schema_of(c->set, it, s->file), v))
-			return true;
+	node_each(it, s->any_of) if (silent(c, schema_of(c->set, it, s->file), v)) return true;
 	if (!c->diags)
 		return false;
 	likely = likely_branch(c, s, v);
 	if (likely && (v->type == NODE_LIST || v->type == NODE_MAP || !(title || s->title)))
 		return check_value(c, likely, v, NULL);
-	node_each(it, s->any_of) {
+	node_each(it, s->any_of)
+	{
 		const struct schema *branch = schema_of(c->set, it, s->file);
 
 		str_printf(&words, "%s%s", words.n ? " or " : "",
@@ -627,7 +628,8 @@ static bool check_one_of(struct check *c, const struct schema *s, const struct n
 	struct str fields = { .arena = c->set->arena };
 	size_t valid = 0;
 
-	node_each(it, s->one_of) {
+	node_each(it, s->one_of)
+	{
 		const struct node *required = node_get(it, "required");
 
 		valid += silent(c, schema_of(c->set, it, s->file), v);
@@ -637,8 +639,8 @@ static bool check_one_of(struct check *c, const struct schema *s, const struct n
 	if (valid == 1)
 		return true;
 	if (c->diags)
-		diag_error(c->diags, node_pos(v), "expected exactly one of the fields %s, found %s", str_text(&fields),
-			valid ? "more" : "none");
+		diag_error(c->diags, node_pos(v), "expected exactly one of the fields %s, found %s",
+			str_text(&fields), valid ? "more" : "none");
 	return false;
 }
 
@@ -652,8 +654,7 @@ static bool check_assertions(struct check *c, const struct schema *s, const stru
 	if (s->choices) {
 		bool found = false;
 
-		node_each(it, s->choices)
-			found |= node_equal(it, v);
+		node_each(it, s->choices) found |= node_equal(it, v);
 		if (!found)
 			ok = wrong_choice(c, s, v);
 	}
@@ -720,7 +721,8 @@ bool schema_check(struct schema_set *set, const char *file, const struct node *v
 
 /* ---- defaults ---- */
 
-static const struct node *complete(struct schema_set *set, const struct schema *s, const struct node *v, int depth);
+static const struct node *complete(
+	struct schema_set *set, const struct schema *s, const struct node *v, int depth);
 
 static const struct node *default_of(struct schema_set *set, const struct schema *s)
 {
@@ -742,13 +744,15 @@ static struct node place_default(const struct node *value, const char *name, con
 	return n;
 }
 
-static const struct node *complete_map(struct schema_set *set, const struct schema *s, const struct node *v, int depth)
+static const struct node *complete_map(
+	struct schema_set *set, const struct schema *s, const struct node *v, int depth)
 {
 	struct node *copy = arena_dup(set->arena, v, sizeof(*v));
 
 	copy->n = 0;
 	copy->items = NULL;
-	node_each(it, v) {
+	node_each(it, v)
+	{
 		struct property *p = find_property(s, it->key);
 		const struct node *item = it;
 
@@ -770,7 +774,8 @@ static const struct node *complete_map(struct schema_set *set, const struct sche
 	return copy;
 }
 
-static const struct node *complete_list(struct schema_set *set, const struct schema *s, const struct node *v, int depth)
+static const struct node *complete_list(
+	struct schema_set *set, const struct schema *s, const struct node *v, int depth)
 {
 	const struct schema *items = schema_of(set, s->items, s->file);
 	struct node *copy;
@@ -780,8 +785,7 @@ static const struct node *complete_list(struct schema_set *set, const struct sch
 	copy = arena_dup(set->arena, v, sizeof(*v));
 	copy->n = 0;
 	copy->items = NULL;
-	node_each(it, v)
-		*node_add(set->arena, copy) = *complete(set, items, it, depth + 1);
+	node_each(it, v) * node_add(set->arena, copy) = *complete(set, items, it, depth + 1);
 	return copy;
 }
 
@@ -860,8 +864,8 @@ static const char *unknown_below(const struct node *value, enum holds holds, con
 	for (uint32_t i = 0; i < value->n && !found; i++) {
 		const struct node *it = &value->items[i];
 
-		found = unknown_in(it, it->key ? arena_printf(a, "%s/%s", at, it->key) : arena_printf(a, "%s/%u", at, i),
-			a);
+		found = unknown_in(
+			it, it->key ? arena_printf(a, "%s/%s", at, it->key) : arena_printf(a, "%s/%u", at, i), a);
 	}
 	return found;
 }
@@ -870,7 +874,8 @@ static const char *unknown_in(const struct node *schema, const char *at, struct 
 {
 	const char *found = NULL;
 
-	node_each(it, schema) {
+	node_each(it, schema)
+	{
 		const char *here = arena_printf(a, "%s/%s", at, it->key);
 		size_t i = 0;
 

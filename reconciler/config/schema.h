@@ -1,9 +1,9 @@
 /*
  * A validator for a subset of JSON Schema 2020-12 (https://json-schema.org/draft/2020-12/json-schema-validation).
  *
- * Keywords: type const enum, properties required additionalProperties propertyNames dependentRequired minProperties
- * maxProperties, items minItems maxItems uniqueItems, minLength maxLength pattern, minimum maximum, anyOf oneOf, $ref $defs.
- * For people and defaults: title description default $schema.
+ * Keywords: type const enum, properties required additionalProperties propertyNames dependentRequired
+ * minProperties maxProperties, items minItems maxItems uniqueItems, minLength maxLength pattern, minimum maximum,
+ * anyOf oneOf, $ref $defs. For people and defaults: title description default $schema.
  * - `pattern` is a POSIX extended regular expression: those of our schemas mean the same in both dialects.
  * - `$ref` is "#/pointer" or "file#/pointer", with the file in the set; there are no $id and no anchors.
  * - `format` asserts only what schema_formats lists; the standard's formats stay annotations.
@@ -28,8 +28,8 @@ void schema_set_finish(struct schema_set *set);
 bool schema_check(struct schema_set *set, const char *file, const struct node *value, struct diags *d);
 
 /*
- * `value` with the defaults of the schema where a property is absent, in the whole tree. Its positions are those of the map
- * that lacks the property. Shares what needs no change.
+ * `value` with the defaults of the schema where a property is absent, in the whole tree. Its positions are those
+ * of the map that lacks the property. Shares what needs no change.
  */
 const struct node *schema_complete(struct schema_set *set, const char *file, const struct node *value);
 

@@ -25,7 +25,7 @@ struct reader {
 	struct diags *diags;
 	vec_of(struct anchor) anchors;
 	size_t aliased; /* nodes that aliases stand for so far */
-	bool failed;	/* the rest of the file can't be read */
+	bool failed;    /* the rest of the file can't be read */
 	bool ok;
 };
 
@@ -136,7 +136,8 @@ static bool set_integer(struct reader *r, struct node *n, const char *digits, in
 	if (base == 10 && sign[0] == '0' && sign[1])
 		return mistake(r, node_pos(n),
 			arena_printf(r->arena,
-				"the integer %s begins with 0, which YAML 1.1 and 1.2 read differently; write it without 0, "
+				"the integer %s begins with 0, which YAML 1.1 and 1.2 read differently; write it "
+				"without 0, "
 				"or in quotes if it is a string",
 				digits));
 	errno = 0;
@@ -194,8 +195,14 @@ static char tag_type(struct reader *r, const yaml_char_t *tag, struct pos pos)
 		const char *tag;
 		char type;
 	} core[] = {
-		{ YAML_STR_TAG, 's' }, { YAML_INT_TAG, 'i' }, { YAML_FLOAT_TAG, 'f' }, { YAML_BOOL_TAG, 'b' },
-		{ YAML_NULL_TAG, 'n' }, { YAML_SEQ_TAG, 'l' }, { YAML_MAP_TAG, 'm' }, { "!", 's' },
+		{ YAML_STR_TAG, 's' },
+		{ YAML_INT_TAG, 'i' },
+		{ YAML_FLOAT_TAG, 'f' },
+		{ YAML_BOOL_TAG, 'b' },
+		{ YAML_NULL_TAG, 'n' },
+		{ YAML_SEQ_TAG, 'l' },
+		{ YAML_MAP_TAG, 'm' },
+		{ "!", 's' },
 	};
 
 	if (!tag)
@@ -210,12 +217,12 @@ static char tag_type(struct reader *r, const yaml_char_t *tag, struct pos pos)
 
 static bool matches_tag(const struct node *n, char type)
 {
-	return type == 's' ? n->type == NODE_STRING :
-	       type == 'i' ? n->type == NODE_INT :
-	       type == 'f' ? n->type == NODE_REAL || n->type == NODE_INT :
-	       type == 'b' ? n->type == NODE_BOOL :
-	       type == 'n' ? n->type == NODE_NULL :
-			     !type;
+	return type == 's'   ? n->type == NODE_STRING
+	       : type == 'i' ? n->type == NODE_INT
+	       : type == 'f' ? n->type == NODE_REAL || n->type == NODE_INT
+	       : type == 'b' ? n->type == NODE_BOOL
+	       : type == 'n' ? n->type == NODE_NULL
+			     : !type;
 }
 
 static bool read_scalar(struct reader *r, const yaml_event_t *event, struct node *n)
@@ -271,7 +278,8 @@ static bool read_alias(struct reader *r, const yaml_event_t *event, struct node 
 		return true;
 	}
 	return mistake(r, pos,
-		arena_printf(r->arena, "the anchor &%s of this alias is not defined before it, or contains it", name));
+		arena_printf(
+			r->arena, "the anchor &%s of this alias is not defined before it, or contains it", name));
 }
 
 static struct node *copy_items(struct reader *r, const struct node *items, size_t n)
@@ -340,10 +348,11 @@ static void merge_map(struct reader *r, const struct node *from, struct members 
 		mistake(r, node_pos(from), "expected a map, or a list of maps, to merge");
 		return;
 	}
-	node_each(it, from) {
+	node_each(it, from)
+	{
 		bool known = false;
 
-		vec_each(own, &m->list)
+		vec_each (own, &m->list)
 			known |= !strcmp(own->key, it->key);
 		if (known)
 			continue;
@@ -354,10 +363,9 @@ static void merge_map(struct reader *r, const struct node *from, struct members 
 
 static void merge(struct reader *r, struct members *m)
 {
-	vec_each(it, &m->merged) {
+	vec_each (it, &m->merged) {
 		if (it->type == NODE_LIST)
-			node_each(map, it)
-				merge_map(r, map, m);
+			node_each(map, it) merge_map(r, map, m);
 		else
 			merge_map(r, it, m);
 	}
@@ -429,7 +437,8 @@ static bool wrong_tag(struct reader *r, const yaml_char_t *tag, char wanted, con
 {
 	char type = tag_type(r, tag, node_pos(n));
 
-	return type && type != wanted && !mistake(r, node_pos(n), "the value is not of the type that its tag says");
+	return type && type != wanted &&
+	       !mistake(r, node_pos(n), "the value is not of the type that its tag says");
 }
 
 static bool read_node(struct reader *r, const yaml_event_t *event, struct node *out, int depth, size_t *size)
@@ -441,8 +450,8 @@ static bool read_node(struct reader *r, const yaml_event_t *event, struct node *
 	out->line = (uint32_t)event->start_mark.line + 1;
 	out->column = (uint32_t)event->start_mark.column + 1;
 	if (depth > YAML_DEPTH_MAX)
-		return stop(r, node_pos(out),
-			arena_printf(r->arena, "nested deeper than %d levels", YAML_DEPTH_MAX));
+		return stop(
+			r, node_pos(out), arena_printf(r->arena, "nested deeper than %d levels", YAML_DEPTH_MAX));
 	switch (event->type) {
 	case YAML_SCALAR_EVENT:
 		ok = read_scalar(r, event, out);
@@ -504,8 +513,8 @@ static void parser_finish(struct reader *r)
 	yaml_parser_delete(&r->parser);
 }
 
-bool yaml_read(const char *file, const struct bytes *text, struct arena *a, struct yaml_documents *out,
-	struct diags *d)
+bool yaml_read(
+	const char *file, const struct bytes *text, struct arena *a, struct yaml_documents *out, struct diags *d)
 {
 	scoped(parser_finish) struct reader r = { .file = file, .arena = a, .diags = d, .ok = true };
 

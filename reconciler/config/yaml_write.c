@@ -37,8 +37,7 @@ static void emit_scalar(yaml_emitter_t *e, const char *text, size_t size, yaml_s
 {
 	yaml_event_t event;
 
-	if (!yaml_scalar_event_initialize(
-		    &event, NULL, NULL, (const yaml_char_t *)text, (int)size, 1, 1, style))
+	if (!yaml_scalar_event_initialize(&event, NULL, NULL, (const yaml_char_t *)text, (int)size, 1, 1, style))
 		mem_exhausted();
 	emit(e, &event);
 }
@@ -58,8 +57,8 @@ static void emit_string(yaml_emitter_t *e, const char *text, size_t size)
 static void emit_number(yaml_emitter_t *e, const struct node *n)
 {
 	char text[64];
-	int size = n->type == NODE_INT ? snprintf(text, sizeof(text), "%" PRId64, n->integer) :
-					 snprintf(text, sizeof(text), "%.17g", n->real);
+	int size = n->type == NODE_INT ? snprintf(text, sizeof(text), "%" PRId64, n->integer)
+				       : snprintf(text, sizeof(text), "%.17g", n->real);
 
 	emit_scalar(e, text, (size_t)size, YAML_PLAIN_SCALAR_STYLE);
 }
@@ -86,8 +85,7 @@ static void emit_node(yaml_emitter_t *e, const struct node *n)
 		yaml_sequence_start_event_initialize(
 			&event, NULL, NULL, 1, n->n ? YAML_BLOCK_SEQUENCE_STYLE : YAML_FLOW_SEQUENCE_STYLE);
 		emit(e, &event);
-		node_each(it, n)
-			emit_node(e, it);
+		node_each(it, n) emit_node(e, it);
 		yaml_sequence_end_event_initialize(&event);
 		emit(e, &event);
 		break;
@@ -95,7 +93,8 @@ static void emit_node(yaml_emitter_t *e, const struct node *n)
 		yaml_mapping_start_event_initialize(
 			&event, NULL, NULL, 1, n->n ? YAML_BLOCK_MAPPING_STYLE : YAML_FLOW_MAPPING_STYLE);
 		emit(e, &event);
-		node_each(it, n) {
+		node_each(it, n)
+		{
 			emit_string(e, it->key, strlen(it->key));
 			emit_node(e, it);
 		}

@@ -9,9 +9,9 @@ bool read_capture(const struct document *doc, struct arena *a, struct mesh_captu
 	bool ok;
 
 	out->mode = strcmp(node_get_text(doc->spec, "mode"), "none") ? CAPTURE_REDIRECT : CAPTURE_NONE;
-	out->inbound = node_is(ports, NODE_LIST)	   ? INBOUND_LIST :
-		       strcmp(node_text(ports), "all") ? INBOUND_SERVICE :
-							     INBOUND_ALL;
+	out->inbound = node_is(ports, NODE_LIST)         ? INBOUND_LIST
+		       : strcmp(node_text(ports), "all") ? INBOUND_SERVICE
+							 : INBOUND_ALL;
 	read_ports(ports, a, &out->inbound_ports);
 	read_ports(node_get(inbound, "excludePorts"), a, &out->inbound_exclude);
 	out->outbound_all = node_is(cidrs, NODE_STRING);

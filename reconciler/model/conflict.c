@@ -31,17 +31,18 @@ static int by_claim(const void *left, const void *right)
 	return strcmp(a->name ? a->name : "", b->name ? b->name : "");
 }
 
-static void claim_port(struct claims *out, uint16_t port, const char *owner, const struct node *node, struct arena *a)
+static void claim_port(
+	struct claims *out, uint16_t port, const char *owner, const struct node *node, struct arena *a)
 {
 	*vec_push(a, &out->list) = (struct claim){ CLAIM_PORT, port, NULL, owner, node };
 }
 
-static void claim_account(struct claims *out, enum what what, const struct account *account, const char *owner,
-	struct arena *a)
+static void claim_account(
+	struct claims *out, enum what what, const struct account *account, const char *owner, struct arena *a)
 {
 	if (account->node)
-		*vec_push(a, &out->list) =
-			(struct claim){ what, account->name ? 0 : account->number, account->name, owner, account->node };
+		*vec_push(a, &out->list) = (struct claim){ what, account->name ? 0 : account->number,
+			account->name, owner, account->node };
 }
 
 static bool captures(const struct mesh_service *s)
@@ -96,9 +97,9 @@ static void report(const struct claim *x, const struct claim *y, const char *nod
 		break;
 	case CLAIM_USER:
 	case CLAIM_GROUP:
-		what = again->name ? arena_printf(d->arena, "the %s '%s'", again->what == CLAIM_USER ? "user" : "group",
-					     again->name) :
-				     arena_printf(d->arena, "the %s %" PRIu32,
+		what = again->name ? arena_printf(d->arena, "the %s '%s'",
+					     again->what == CLAIM_USER ? "user" : "group", again->name)
+				   : arena_printf(d->arena, "the %s %" PRIu32,
 					     again->what == CLAIM_USER ? "user" : "group", again->number);
 		advice = "; captured traffic is told apart by it";
 		break;

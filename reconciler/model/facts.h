@@ -1,6 +1,6 @@
 /*
- * What must be looked up on the machine: handed in as data, so that everything behind is a pure function. The lookup itself
- * is pass/facts.c's. Names that the machine lacks stay names.
+ * What must be looked up on the machine: handed in as data, so that everything behind is a pure function. The
+ * lookup itself is pass/facts.c's. Names that the machine lacks stay names.
  */
 #ifndef MODEL_FACTS_H
 #define MODEL_FACTS_H

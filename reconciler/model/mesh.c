@@ -8,9 +8,8 @@
 /* Istio's groups, and what its objects need around them. RBAC and CRDs only when they are named. */
 static void allow_default(struct mesh *mesh, struct arena *a)
 {
-	static const char *const groups[] = {
-		"networking.istio.io", "security.istio.io", "telemetry.istio.io", "extensions.istio.io"
-	};
+	static const char *const groups[] = { "networking.istio.io", "security.istio.io", "telemetry.istio.io",
+		"extensions.istio.io" };
 	static const char *const core[] = { "Namespace", "ServiceAccount", "Service" };
 	struct allowed_group *allowed;
 
@@ -26,7 +25,8 @@ static void read_allow(const struct node *list, struct arena *a, struct mesh *me
 {
 	if (!list)
 		allow_default(mesh, a);
-	node_each(it, list) {
+	node_each(it, list)
+	{
 		struct allowed_group *allowed = vec_push(a, &mesh->allow);
 
 		allowed->group = node_get_text(it, "group");

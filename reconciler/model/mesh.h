@@ -1,6 +1,7 @@
 /*
- * The mesh as typed, cross-checked data: what the documents of one revision say. Everything lives in the arena of the pass
- * and is not changed once model_load has returned. `node` fields are places in the documents, for messages.
+ * The mesh as typed, cross-checked data: what the documents of one revision say. Everything lives in the arena of
+ * the pass and is not changed once model_load has returned. `node` fields are places in the documents, for
+ * messages.
  */
 #ifndef MODEL_MESH_H
 #define MODEL_MESH_H
@@ -14,8 +15,8 @@
 
 /* A user or group as the source names it. */
 struct account {
-	const char *name; /* NULL: given as a number */
-	uint32_t number;  /* if name is NULL */
+	const char *name;        /* NULL: given as a number */
+	uint32_t number;         /* if name is NULL */
 	const struct node *node; /* NULL: there is no such account */
 };
 
@@ -69,7 +70,8 @@ struct probe {
 	int period_ms, timeout_ms;
 };
 
-/* How a process runs, as a MeshSidecar or MeshComponent says it. Strings are still nodes: variables are put in by site.c. */
+/* How a process runs, as a MeshSidecar or MeshComponent says it. Strings are still nodes: variables are put in by
+ * site.c. */
 struct process_spec {
 	const struct node *command; /* NULL: somebody else runs it */
 	const struct node *args, *env, *directory;
@@ -120,7 +122,7 @@ struct mesh_service {
 	struct selector nodes;
 	struct texts hosts, addresses;
 	vec_of(struct service_port) ports;
-	struct account user, group; /* whom it runs as; neither: everyone */
+	struct account user, group;         /* whom it runs as; neither: everyone */
 	const struct mesh_sidecar *sidecar; /* NULL: none */
 	const struct mesh_capture *capture; /* NULL: none */
 	const struct node *node;
@@ -161,13 +163,14 @@ struct mesh_capture {
 
 /* A document for the API server. */
 struct mesh_object {
-	const char *api_version, *group, *kind, *name, *namespace; /* namespace NULL: cluster-wide, or the default */
+	const char *api_version, *group, *kind, *name,
+		*namespace; /* namespace NULL: cluster-wide, or the default */
 	const struct node *root;
 };
 
 struct model {
 	const struct mesh *mesh;
-	vec_of(struct mesh_node) nodes; /* each of these in the order of names */
+	vec_of(struct mesh_node) nodes;       /* each of these in the order of names */
 	vec_of(struct mesh_service) services; /* by namespace, then name */
 	vec_of(struct mesh_sidecar) sidecars;
 	vec_of(struct mesh_component) components;
@@ -177,8 +180,8 @@ struct model {
 };
 
 /*
- * Adds every mistake. NULL: there was one, here or before. The config may be one that config_read found broken: what can
- * be named takes part, so that all mistakes of a source are seen at once.
+ * Adds every mistake. NULL: there was one, here or before. The config may be one that config_read found broken:
+ * what can be named takes part, so that all mistakes of a source are seen at once.
  */
 const struct model *model_load(const struct config *config, struct arena *a, struct diags *d);
 

@@ -9,7 +9,8 @@
 /* Documents by kind, namespace and name: the same order everywhere, and duplicates side by side. */
 static int by_identity(const void *left, const void *right)
 {
-	const struct document *a = *(const struct document *const *)left, *b = *(const struct document *const *)right;
+	const struct document *a = *(const struct document *const *)left,
+			      *b = *(const struct document *const *)right;
 	int order = (a->kind > b->kind) - (a->kind < b->kind);
 
 	if (!order && a->kind == KIND_OBJECT) {
@@ -48,14 +49,16 @@ static const struct document **sort_documents(const struct config *config, struc
 static bool duplicate(const struct document *again, const struct document *first, struct arena *a, struct diags *d)
 {
 	const struct node *name = node_path(again->root, "metadata", "name", NULL);
-	const char *kind = again->kind == KIND_OBJECT ? node_get_text(again->root, "kind") : kind_name(again->kind);
+	const char *kind =
+		again->kind == KIND_OBJECT ? node_get_text(again->root, "kind") : kind_name(again->kind);
 
 	return diag_error(d, node_pos(name), "the %s '%s' is here twice, first at %s", kind, again->name,
 		pos_text(node_pos(node_path(first->root, "metadata", "name", NULL)), a));
 }
 
 /* The documents of a source that take no variables from a Mesh still need one: it says what the mesh is. */
-static bool check_mesh(struct model *m, const struct document *const *docs, size_t n, struct arena *a, struct diags *d)
+static bool check_mesh(
+	struct model *m, const struct document *const *docs, size_t n, struct arena *a, struct diags *d)
 {
 	const struct document *first = NULL;
 
@@ -85,13 +88,13 @@ static bool add_object(struct model *m, const struct document *doc, struct arena
 }
 
 /* A macro, for the kinds differ in their types only. */
-#define ADD(vec, reader)                                                                                         \
-	do {                                                                                                     \
-		__typeof__((vec)->items) added = vec_push(a, vec);                                               \
-		added->name = doc->name;                                                                         \
-		added->node = doc->root;                                                                         \
-		added->broken = doc->broken || !reader(doc, a, added, d);                                        \
-		return !added->broken;                                                                           \
+#define ADD(vec, reader)                                                                                          \
+	do {                                                                                                      \
+		__typeof__((vec)->items) added = vec_push(a, vec);                                                \
+		added->name = doc->name;                                                                          \
+		added->node = doc->root;                                                                          \
+		added->broken = doc->broken || !reader(doc, a, added, d);                                         \
+		return !added->broken;                                                                            \
 	} while (0)
 
 static bool add_service(struct model *m, const struct document *doc, struct arena *a, struct diags *d)
@@ -135,20 +138,20 @@ static bool add_document(struct model *m, const struct document *doc, struct are
 
 /* ---- references ---- */
 
-#define FIND(vec, wanted)                                                                                        \
-	do {                                                                                                     \
-		size_t low = 0, high = (vec)->n;                                                                 \
-		while (low < high) {                                                                             \
-			size_t middle = (low + high) / 2;                                                        \
-			int order = strcmp(wanted, (vec)->items[middle].name);                                   \
-			if (!order)                                                                              \
-				return &(vec)->items[middle];                                                    \
-			if (order < 0)                                                                           \
-				high = middle;                                                                   \
-			else                                                                                     \
-				low = middle + 1;                                                                \
-		}                                                                                                \
-		return NULL;                                                                                     \
+#define FIND(vec, wanted)                                                                                         \
+	do {                                                                                                      \
+		size_t low = 0, high = (vec)->n;                                                                  \
+		while (low < high) {                                                                              \
+			size_t middle = (low + high) / 2;                                                         \
+			int order = strcmp(wanted, (vec)->items[middle].name);                                    \
+			if (!order)                                                                               \
+				return &(vec)->items[middle];                                                     \
+			if (order < 0)                                                                            \
+				high = middle;                                                                    \
+			else                                                                                      \
+				low = middle + 1;                                                                 \
+		}                                                                                                 \
+		return NULL;                                                                                      \
 	} while (0)
 
 const struct mesh_node *model_find_node(const struct model *m, const char *name)
@@ -176,17 +179,17 @@ static bool no_such(const struct node *ref, enum kind kind, const char *const *n
 	const char *nearest = str_nearest(ref->string, names, n);
 
 	if (nearest)
-		return diag_error(d, node_pos(ref), "there is no %s '%s', did you mean '%s'?", kind_name(kind), ref->string,
-			nearest);
+		return diag_error(d, node_pos(ref), "there is no %s '%s', did you mean '%s'?", kind_name(kind),
+			ref->string, nearest);
 	return diag_error(d, node_pos(ref), "there is no %s '%s' in this source", kind_name(kind), ref->string);
 }
 
-#define NO_SUCH(ref, kind, vec, d)                                                                               \
-	do {                                                                                                     \
-		const char **names = arena_alloc((d)->arena, (vec)->n * sizeof(*names) + 1);                     \
-		for (size_t i = 0; i < (vec)->n; i++)                                                            \
-			names[i] = (vec)->items[i].name;                                                         \
-		no_such(ref, kind, names, (vec)->n, d);                                                          \
+#define NO_SUCH(ref, kind, vec, d)                                                                                \
+	do {                                                                                                      \
+		const char **names = arena_alloc((d)->arena, (vec)->n * sizeof(*names) + 1);                      \
+		for (size_t i = 0; i < (vec)->n; i++)                                                             \
+			names[i] = (vec)->items[i].name;                                                          \
+		no_such(ref, kind, names, (vec)->n, d);                                                           \
 	} while (0)
 
 static void link_service(const struct model *m, struct mesh_service *s, struct diags *d)
@@ -208,7 +211,8 @@ static void link_service(const struct model *m, struct mesh_service *s, struct d
 
 static void link_component(const struct model *m, struct mesh_component *c, struct arena *a, struct diags *d)
 {
-	node_each(it, node_path(c->node, "spec", "after", NULL)) {
+	node_each(it, node_path(c->node, "spec", "after", NULL))
+	{
 		struct mesh_component *before = node_is(it, NODE_STRING) ? find_component(m, it->string) : NULL;
 
 		if (before)
@@ -219,8 +223,8 @@ static void link_component(const struct model *m, struct mesh_component *c, stru
 }
 
 /*
- * Ranks grow along `after` until nothing changes; with n components without a cycle no rank exceeds n, so one that does
- * is on a cycle or behind one.
+ * Ranks grow along `after` until nothing changes; with n components without a cycle no rank exceeds n, so one that
+ * does is on a cycle or behind one.
  */
 static void rank_components(struct model *m, struct diags *d)
 {
@@ -290,7 +294,8 @@ static void check_objects(const struct model *m, struct diags *d)
 				o->api_version, o->kind);
 		else if (!m->mesh->api_servers.list.n)
 			diag_error(d, pos,
-				"this object has no API server to go to: Mesh.spec.controlPlane.apiServer is missing");
+				"this object has no API server to go to: Mesh.spec.controlPlane.apiServer is "
+				"missing");
 	}
 }
 
@@ -303,7 +308,8 @@ static void check_writers(const struct model *m, struct diags *d)
 	if (!m->mesh->writers.node) {
 		if (m->nodes.n > 1)
 			diag_error(d, node_pos(node_get(m->mesh->node, "spec")),
-				"a mesh of %zu nodes needs spec.objects.writers: the node that writes the objects of the whole "
+				"a mesh of %zu nodes needs spec.objects.writers: the node that writes the objects "
+				"of the whole "
 				"mesh",
 				m->nodes.n);
 		return;
@@ -313,7 +319,8 @@ static void check_writers(const struct model *m, struct diags *d)
 			continue;
 		if (writer) {
 			diag_error(d, node_pos(m->mesh->writers.node),
-				"the writers are %s, %s and maybe more; exactly one node writes the objects of the whole mesh",
+				"the writers are %s, %s and maybe more; exactly one node writes the objects of "
+				"the whole mesh",
 				writer->name, node->name);
 			return;
 		}

@@ -113,21 +113,22 @@ static size_t find_label(const struct index *index, const struct label *l, size_
 			high = middle;
 	}
 	for (first = low; low < index->postings.n; low++)
-		if (strcmp(index->postings.items[low].key, l->key) || strcmp(index->postings.items[low].value, l->value))
+		if (strcmp(index->postings.items[low].key, l->key) ||
+			strcmp(index->postings.items[low].value, l->value))
 			break;
 	*count = low - first;
 	return first;
 }
 
-static void add_match(struct matches *out, const struct selector *s, const struct mesh_node *node, size_t item,
-	struct arena *a)
+static void add_match(
+	struct matches *out, const struct selector *s, const struct mesh_node *node, size_t item, struct arena *a)
 {
 	if (selector_matches(s, node))
 		*vec_push(a, &out->list) = (struct match){ node, item };
 }
 
-static void match_names(const struct model *m, const struct selector *s, size_t item, struct matches *out,
-	struct arena *a)
+static void match_names(
+	const struct model *m, const struct selector *s, size_t item, struct matches *out, struct arena *a)
 {
 	vec_each (name, &s->names.list) {
 		const struct mesh_node *node = model_find_node(m, *name);
@@ -138,8 +139,8 @@ static void match_names(const struct model *m, const struct selector *s, size_t 
 }
 
 /* Only the nodes that have the rarest of the labels are looked at. */
-static void match_labels(const struct index *index, const struct selector *s, size_t item, struct matches *out,
-	struct arena *a)
+static void match_labels(
+	const struct index *index, const struct selector *s, size_t item, struct matches *out, struct arena *a)
 {
 	size_t first = 0, count = SIZE_MAX;
 
@@ -175,7 +176,8 @@ static void check_selector(const struct model *m, const struct selector *s, size
 
 	if (!s->node)
 		return;
-	node_each(it, node_get(s->node, "names")) {
+	node_each(it, node_get(s->node, "names"))
+	{
 		const char *nearest;
 
 		if (model_find_node(m, it->string))
@@ -187,7 +189,8 @@ static void check_selector(const struct model *m, const struct selector *s, size
 		}
 		nearest = str_nearest(it->string, names, m->nodes.n);
 		diag_error(d, node_pos(it), "there is no MeshNode '%s'%s%s%s", it->string,
-			nearest ? ", did you mean '" : " in this source", nearest ? nearest : "", nearest ? "'?" : "");
+			nearest ? ", did you mean '" : " in this source", nearest ? nearest : "",
+			nearest ? "'?" : "");
 	}
 	if (!matched && !names)
 		diag_warning(d, node_pos(s->node), "no node is selected");
@@ -197,8 +200,8 @@ static int by_node(const void *left, const void *right)
 {
 	const struct match *a = left, *b = right;
 
-	return a->node != b->node ? (a->node > b->node) - (a->node < b->node) :
-				    (a->item > b->item) - (a->item < b->item);
+	return a->node != b->node ? (a->node > b->node) - (a->node < b->node)
+				  : (a->item > b->item) - (a->item < b->item);
 }
 
 static int by_rank(const void *left, const void *right)

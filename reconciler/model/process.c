@@ -12,10 +12,10 @@ uint16_t read_probe_port(const struct node *port, const struct mesh_sidecar *sid
 		node_int(port, &number);
 		return (uint16_t)number;
 	}
-	return !strcmp(name, "inbound")	 ? sidecar->inbound :
-	       !strcmp(name, "outbound") ? sidecar->outbound :
-	       !strcmp(name, "tunnel")	 ? sidecar->tunnel :
-					   sidecar->admin;
+	return !strcmp(name, "inbound")    ? sidecar->inbound
+	       : !strcmp(name, "outbound") ? sidecar->outbound
+	       : !strcmp(name, "tunnel")   ? sidecar->tunnel
+					   : sidecar->admin;
 }
 
 static bool check_port(const struct node *request, bool sidecar, struct diags *d)
@@ -29,7 +29,8 @@ static bool check_port(const struct node *request, bool sidecar, struct diags *d
 
 static void read_probe(const struct node *probe, const struct mesh_sidecar *sidecar, struct probe *out)
 {
-	const struct node *http = node_get(probe, "httpGet"), *request = http ? http : node_get(probe, "tcpSocket");
+	const struct node *http = node_get(probe, "httpGet"),
+			  *request = http ? http : node_get(probe, "tcpSocket");
 	const char *scheme = node_get_text(http, "scheme");
 
 	if (!probe)
@@ -49,8 +50,7 @@ static bool check_vars(const struct node *n, bool sidecar, struct diags *d)
 
 	if (node_is(n, NODE_STRING))
 		return vars_check(n->string, sidecar, node_pos(n), d);
-	node_each(it, n)
-		ok &= check_vars(it, sidecar, d);
+	node_each(it, n) ok &= check_vars(it, sidecar, d);
 	return ok;
 }
 
@@ -58,7 +58,8 @@ static bool check_files(const struct node *files, bool sidecar, struct arena *a,
 {
 	bool ok = true;
 
-	node_each(file, files) {
+	node_each(file, files)
+	{
 		const struct node *path = node_get(file, "path");
 
 		ok &= check_vars(path, sidecar, d);
@@ -87,8 +88,7 @@ bool read_process(const struct node *spec, const struct mesh_sidecar *sidecar, s
 	out->directory = node_get(spec, "workingDirectory");
 	out->user = read_account(node_get(spec, "user"));
 	out->group = read_account(node_get(spec, "group"));
-	node_each(it, node_get(spec, "groups"))
-		*vec_push(a, &out->groups) = read_account(it);
+	node_each(it, node_get(spec, "groups")) * vec_push(a, &out->groups) = read_account(it);
 	out->files = node_get(spec, "files");
 	out->drain = node_get(spec, "drain");
 	out->stop_ms = (int)node_get_int(spec, "stopSeconds", 10) * 1000;
@@ -117,8 +117,9 @@ bool read_sidecar(const struct document *doc, struct arena *a, struct mesh_sidec
 	for (uint32_t i = 0; i < ports->n; i++)
 		for (uint32_t j = 0; j < i; j++)
 			if (ports->items[i].integer == ports->items[j].integer)
-				ok = diag_error(d, node_pos(&ports->items[i]), "the ports '%s' and '%s' are both %d",
-					ports->items[j].key, ports->items[i].key, (int)ports->items[i].integer);
+				ok = diag_error(d, node_pos(&ports->items[i]),
+					"the ports '%s' and '%s' are both %d", ports->items[j].key,
+					ports->items[i].key, (int)ports->items[i].integer);
 	return read_process(doc->spec, out, a, &out->process, d) && ok;
 }
 

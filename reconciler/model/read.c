@@ -16,14 +16,12 @@ struct account read_account(const struct node *n)
 
 void read_texts(const struct node *list, struct arena *a, struct texts *out)
 {
-	node_each(it, list)
-		*vec_push(a, &out->list) = it->string;
+	node_each(it, list) * vec_push(a, &out->list) = it->string;
 }
 
 void read_labels(const struct node *map, struct arena *a, struct labels *out)
 {
-	node_each(it, map)
-		*vec_push(a, &out->list) = (struct label){ it->key, it->string };
+	node_each(it, map) * vec_push(a, &out->list) = (struct label){ it->key, it->string };
 }
 
 const char *labels_get(const struct labels *labels, const char *key)
@@ -36,7 +34,8 @@ const char *labels_get(const struct labels *labels, const char *key)
 
 void read_ports(const struct node *list, struct arena *a, struct ports *out)
 {
-	node_each(it, list) {
+	node_each(it, list)
+	{
 		int64_t port = 0;
 
 		node_int(it, &port);
@@ -76,8 +75,9 @@ static bool read_cidr(const struct node *n, struct arena *a, struct cidr *out, s
 	inet_pton(out->family, address, out->address);
 	out->prefix = (uint8_t)(slash ? atoi(slash + 1) : out->family == AF_INET ? 32 : 128);
 	if (clear_host_bits(out))
-		return diag_error(d, node_pos(n), "%s has bits set beyond its prefix; write %s, or %s for the address alone",
-			n->string, cidr_text(out, a), address);
+		return diag_error(d, node_pos(n),
+			"%s has bits set beyond its prefix; write %s, or %s for the address alone", n->string,
+			cidr_text(out, a), address);
 	return true;
 }
 
@@ -85,8 +85,7 @@ bool read_cidrs(const struct node *list, struct arena *a, struct cidrs *out, str
 {
 	bool ok = true;
 
-	node_each(it, list)
-		ok &= read_cidr(it, a, vec_push(a, &out->list), d);
+	node_each(it, list) ok &= read_cidr(it, a, vec_push(a, &out->list), d);
 	return ok;
 }
 
@@ -102,9 +101,9 @@ static bool read_condition(const struct node *n, struct arena *a, struct conditi
 	while (strcmp(operators[out->operator], word))
 		out->operator++;
 	read_texts(values, a, &out->values);
-	if (out->operator <= OP_NOT_IN && !out->values.list.n)
+	if (out->operator<= OP_NOT_IN && !out->values.list.n)
 		return diag_error(d, node_pos(n), "the operator %s needs values", word);
-	if (out->operator > OP_NOT_IN && out->values.list.n)
+	if (out->operator> OP_NOT_IN && out->values.list.n)
 		return diag_error(d, node_pos(values), "the operator %s takes no values", word);
 	return true;
 }
@@ -117,7 +116,7 @@ bool read_selector(const struct node *n, struct arena *a, struct selector *out, 
 	out->all = node_is(n, NODE_STRING);
 	read_texts(node_get(n, "names"), a, &out->names);
 	read_labels(node_get(n, "matchLabels"), a, &out->labels);
-	node_each(it, node_get(n, "matchExpressions"))
-		ok &= read_condition(it, a, vec_push(a, &out->conditions), d);
+	node_each(it, node_get(n, "matchExpressions")) ok &=
+		read_condition(it, a, vec_push(a, &out->conditions), d);
 	return ok;
 }

@@ -26,8 +26,8 @@ bool read_component(const struct document *doc, struct arena *a, struct mesh_com
 bool read_capture(const struct document *doc, struct arena *a, struct mesh_capture *out, struct diags *d);
 
 /*
- * The process of a sidecar or component. `sidecar` (NULL in a component) gives the ports that a probe may name. Checks the
- * names of all variables.
+ * The process of a sidecar or component. `sidecar` (NULL in a component) gives the ports that a probe may name.
+ * Checks the names of all variables.
  */
 bool read_process(const struct node *spec, const struct mesh_sidecar *sidecar, struct arena *a,
 	struct process_spec *out, struct diags *d);

@@ -6,7 +6,8 @@ static bool read_service_ports(const struct node *list, struct arena *a, struct 
 {
 	bool ok = true;
 
-	node_each(it, list) {
+	node_each(it, list)
+	{
 		struct service_port port = { node_get_text(it, "name"), node_get_text(it, "protocol"), 0, 0, it };
 
 		port.port = (uint16_t)node_get_int(it, "port", 0);
@@ -17,8 +18,9 @@ static bool read_service_ports(const struct node *list, struct arena *a, struct 
 					"two ports are called '%s', the first at %s", port.name,
 					pos_text(node_pos(other->node), a));
 			if (other->port == port.port)
-				ok = diag_error(d, node_pos(node_get(it, "port")), "port %u is here twice, first at %s",
-					port.port, pos_text(node_pos(other->node), a));
+				ok = diag_error(d, node_pos(node_get(it, "port")),
+					"port %u is here twice, first at %s", port.port,
+					pos_text(node_pos(other->node), a));
 		}
 		*vec_push(a, &out->ports) = port;
 	}

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/str.h"
 #include "model/place.h"
@@ -26,8 +27,7 @@ static const char *expand(struct making *m, const struct node *n, const struct s
 
 static void expand_list(struct making *m, const struct node *list, const struct scope *scope, struct texts *out)
 {
-	node_each(it, list)
-		*vec_push(m->arena, &out->list) = expand(m, it, scope);
+	node_each(it, list) * vec_push(m->arena, &out->list) = expand(m, it, scope);
 }
 
 /* ---- files ---- */
@@ -77,7 +77,8 @@ static const char *file_path(struct making *m, const struct node *file, const st
 	const struct node *path = node_get(file, "path");
 	const char *expanded = expand(m, path, scope);
 
-	if (strstr(expanded, "/../") || strstr(expanded, "/./") || str_ends(expanded, "/..") || str_ends(expanded, "/"))
+	if (strstr(expanded, "/../") || strstr(expanded, "/./") || str_ends(expanded, "/..") ||
+		str_ends(expanded, "/"))
 		m->ok = diag_error(m->diags, node_pos(path), "the path '%s' does not name a file", expanded);
 	return expanded;
 }
@@ -118,8 +119,8 @@ static struct process *make_process(struct making *m, const struct process_spec 
 	p->node = spec->node;
 	expand_list(m, spec->command, scope, &p->argv);
 	expand_list(m, spec->args, scope, &p->argv);
-	node_each(it, spec->env)
-		*vec_push(m->arena, &p->env.list) = (struct label){ it->key, expand(m, it, scope) };
+	node_each(it, spec->env) * vec_push(m->arena, &p->env.list) =
+		(struct label){ it->key, expand(m, it, scope) };
 	p->user = spec->user;
 	p->group = spec->group;
 	vec_each (g, &spec->groups)
@@ -128,8 +129,7 @@ static struct process *make_process(struct making *m, const struct process_spec 
 	p->readiness = spec->readiness;
 	make_drain(m, spec->drain, scope, &p->drain);
 	p->stop_ms = spec->stop_ms;
-	node_each(it, spec->files)
-		make_file(m, it, scope, spec, p);
+	node_each(it, spec->files) make_file(m, it, scope, spec, p);
 	*vec_push(m->arena, &m->site->processes) = p;
 	return p;
 }
@@ -200,27 +200,48 @@ static void check_paths(struct making *m)
 
 /* ---- the site ---- */
 
-static const struct mesh_node *find_node(const struct model *m, const char *name, struct diags *d)
+static size_t first_label(const char *name)
 {
-	const struct mesh_node *node = model_find_node(m, name);
-	const char **names, *nearest;
+	return strcspn(name, ".");
+}
 
-	if (node)
-		return node;
-	names = arena_alloc(d->arena, m->nodes.n * sizeof(*names) + 1);
+/* A machine may call itself vm1.example.com where the source calls it vm1, or the other way round. */
+static bool same_first_label(const char *name, const char *other)
+{
+	size_t n = first_label(name);
+
+	return n == first_label(other) && !strncasecmp(name, other, n);
+}
+
+static const char *nearest_node(const struct model *m, const char *name, struct arena *a)
+{
+	const char **names = arena_alloc(a, m->nodes.n * sizeof(*names) + 1), *nearest;
+
 	for (size_t i = 0; i < m->nodes.n; i++)
 		names[i] = m->nodes.items[i].name;
 	nearest = str_nearest(name, names, m->nodes.n);
-	diag_failure(d, "the source has no MeshNode '%s'%s%s%s; nothing is done for a node that it does not name", name,
-		nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+	for (size_t i = 0; i < m->nodes.n && !nearest; i++)
+		if (same_first_label(name, names[i]))
+			nearest = names[i];
+	return nearest;
+}
+
+static const struct mesh_node *find_node(const struct model *m, const char *name, struct diags *d)
+{
+	const struct mesh_node *node = model_find_node(m, name);
+	const char *nearest;
+
+	if (node)
+		return node;
+	nearest = nearest_node(m, name, d->arena);
+	diag_failure(d, "the source has no MeshNode '%s'%s%s%s; nothing is done for a node that it does not name",
+		name, nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 	return NULL;
 }
 
 static void add_sources(const struct process_spec *spec, struct arena *a, struct texts *out)
 {
-	node_each(file, spec->files)
-		if (source_path(file))
-			*vec_push(a, &out->list) = source_path(file);
+	node_each(file, spec->files) if (source_path(file)) * vec_push(a, &out->list) = source_path(file);
 }
 
 bool site_sources(const struct model *m, const char *node_name, const struct tree *tree, struct arena *a,
@@ -254,12 +275,12 @@ static void read_api_ca(struct making *m)
 	if (f)
 		m->site->api_ca = f->content;
 	else
-		m->ok = missing_source(
-			m->tree, node_path(mesh->node, "spec", "controlPlane", "apiServer", "caSource", NULL), m->diags);
+		m->ok = missing_source(m->tree,
+			node_path(mesh->node, "spec", "controlPlane", "apiServer", "caSource", NULL), m->diags);
 }
 
-struct site *site_make(const struct model *model, const char *node, const struct tree *tree, struct arena *a,
-	struct diags *d)
+struct site *site_make(
+	const struct model *model, const char *node, const struct tree *tree, struct arena *a, struct diags *d)
 {
 	struct site *site = arena_new(a, struct site);
 	struct making m = { site, tree, a, d, true };
@@ -346,8 +367,9 @@ static bool check_user(const struct site *s, const struct account *user, const c
 		return true;
 	for (size_t i = 0; i < *n; i++)
 		if (owners[i].number == number)
-			return diag_error(d, node_pos(user->node), "%s and %s (at %s) run as one user, %u, on this machine",
-				who, owners[i].who, pos_text(node_pos(owners[i].node), d->arena), number);
+			return diag_error(d, node_pos(user->node),
+				"%s and %s (at %s) run as one user, %u, on this machine", who, owners[i].who,
+				pos_text(node_pos(owners[i].node), d->arena), number);
 	owners[(*n)++] = (struct user_owner){ number, who, user->node };
 	return true;
 }
@@ -362,10 +384,12 @@ static bool check_users(const struct site *s, struct diags *d)
 		if (!w->capture || w->capture->mode == CAPTURE_NONE)
 			continue;
 		ok &= check_user(s, &w->service->user,
-			arena_printf(d->arena, "service %s/%s", w->service->namespace, w->service->name), d, owners, &n);
-		ok &= check_user(s, &w->sidecar->process.user,
-			arena_printf(d->arena, "the sidecar of service %s/%s", w->service->namespace, w->service->name), d,
+			arena_printf(d->arena, "service %s/%s", w->service->namespace, w->service->name), d,
 			owners, &n);
+		ok &= check_user(s, &w->sidecar->process.user,
+			arena_printf(
+				d->arena, "the sidecar of service %s/%s", w->service->namespace, w->service->name),
+			d, owners, &n);
 	}
 	return ok;
 }

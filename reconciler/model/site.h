@@ -1,6 +1,6 @@
 /*
- * The part of the model that concerns one node: its services and processes, with variables put in. This is all that the
- * targets' desire() sees. Computing it costs the node's own services, not the fleet's.
+ * The part of the model that concerns one node: its services and processes, with variables put in. This is all
+ * that the targets' desire() sees. Computing it costs the node's own services, not the fleet's.
  */
 #ifndef MODEL_SITE_H
 #define MODEL_SITE_H
@@ -29,9 +29,9 @@ struct site_file {
 
 /* A process that enmesh runs. */
 struct process {
-	const char *name; /* unique on the node: "sidecar-NAMESPACE.NAME", "component-NAME" */
+	const char *name;  /* unique on the node: "sidecar-NAMESPACE.NAME", "component-NAME" */
 	const char *title; /* for people: "sidecar of bookinfo/reviews" */
-	unsigned rank;	  /* components first, each after those that it waits for; sidecars last */
+	unsigned rank;     /* components first, each after those that it waits for; sidecars last */
 	struct texts argv;
 	struct labels env;
 	struct account user, group;
@@ -49,7 +49,7 @@ struct workload {
 	const struct mesh_service *service;
 	const struct mesh_sidecar *sidecar; /* NULL: none */
 	const struct mesh_capture *capture; /* NULL, or its mode is none: nothing is captured */
-	const struct process *process;	    /* the proxy; NULL: somebody else runs it */
+	const struct process *process;      /* the proxy; NULL: somebody else runs it */
 };
 
 struct site {
@@ -58,7 +58,7 @@ struct site {
 	bool writes_mesh; /* this node writes the objects of the whole mesh */
 	vec_of(struct workload) workloads;
 	vec_of(const struct process *) processes; /* in the order of rank and name */
-	struct bytes api_ca; /* certificates that the Mesh names; empty: none */
+	struct bytes api_ca;                      /* certificates that the Mesh names; empty: none */
 	struct facts facts;
 };
 
@@ -67,8 +67,8 @@ bool site_sources(const struct model *m, const char *node, const struct tree *tr
 	struct texts *out, struct diags *d);
 
 /* NULL: an error was added; a node that the source does not name is one. Facts are filled in afterwards. */
-struct site *site_make(const struct model *m, const char *node, const struct tree *tree, struct arena *a,
-	struct diags *d);
+struct site *site_make(
+	const struct model *m, const char *node, const struct tree *tree, struct arena *a, struct diags *d);
 
 /* Every account that the site names, for the lookup. */
 void site_accounts(const struct site *s, struct arena *a, struct facts *out);

@@ -70,8 +70,8 @@ static const char *or_empty(const char *s)
 
 #define IDENTIFIER(id, name, where, value) id,
 #define ROW(id, name, where, value) { name, where },
-#define CASE(id, name, where, value)                                                                             \
-	case id:                                                                                                 \
+#define CASE(id, name, where, value)                                                                              \
+	case id:                                                                                                  \
 		return value;
 
 enum variable_id { VARIABLES(IDENTIFIER) VARIABLE_COUNT };
@@ -108,8 +108,9 @@ static bool unknown(const char *name, bool sidecar, struct pos pos, struct diags
 	if (nearest)
 		return diag_error(d, pos, "unknown variable ${%s}, did you mean ${%s}?", name, nearest);
 	return diag_error(d, pos,
-		"unknown variable ${%s}; the variables are node.*, mesh.*, %s and label:KEY, and $${ is a literal ${", name,
-		sidecar ? "service.*, sidecar.*" : "component.*");
+		"unknown variable ${%s}; the variables are node.*, mesh.*, %s and label:KEY, and $${ is a literal "
+		"${",
+		name, sidecar ? "service.*, sidecar.*" : "component.*");
 }
 
 static bool find(const char *name, bool sidecar, enum variable_id *variable, struct pos pos, struct diags *d)
@@ -131,25 +132,26 @@ static bool add_value(const char *name, const struct scope *s, struct pos pos, s
 	if (str_starts(name, "label:")) {
 		value = labels_get(&s->node->labels, name + strlen("label:"));
 		if (!value)
-			return diag_error(d, pos, "the node '%s' has no label '%s'", s->node->name,
-				name + strlen("label:"));
+			return diag_error(
+				d, pos, "the node '%s' has no label '%s'", s->node->name, name + strlen("label:"));
 	} else {
 		if (!find(name, s->service != NULL, &variable, pos, d))
 			return false;
 		value = value_of(variable, s, out->arena);
 		if (!value)
-			return diag_error(d, pos, "${%s} has no value: the Mesh does not say it in spec.controlPlane", name);
+			return diag_error(
+				d, pos, "${%s} has no value: the Mesh does not say it in spec.controlPlane", name);
 	}
 	str_add(out, value);
 	return true;
 }
 
 /*
- * Goes through the text once. `s` NULL: only the names are checked. Values are appended and never looked at again, so
- * nothing in a value can be taken for a variable.
+ * Goes through the text once. `s` NULL: only the names are checked. Values are appended and never looked at again,
+ * so nothing in a value can be taken for a variable.
  */
-static bool walk(const char *text, const struct scope *s, bool sidecar, struct pos pos, struct str *out,
-	struct diags *d)
+static bool walk(
+	const char *text, const struct scope *s, bool sidecar, struct pos pos, struct str *out, struct diags *d)
 {
 	bool ok = true;
 
@@ -169,7 +171,8 @@ static bool walk(const char *text, const struct scope *s, bool sidecar, struct p
 			return diag_error(d, pos, "a ${ without its }; $${ is a literal ${");
 		name = arena_strndup(d->arena, dollar + 2, (size_t)(end - dollar) - 2);
 		if (strstr(name, "${"))
-			return diag_error(d, pos, "a ${ within another; variables do not nest, and $${ is a literal ${");
+			return diag_error(
+				d, pos, "a ${ within another; variables do not nest, and $${ is a literal ${");
 		if (s)
 			ok &= add_value(name, s, pos, out, d);
 		else if (!str_starts(name, "label:") || !name[strlen("label:")])
@@ -180,7 +183,8 @@ static bool walk(const char *text, const struct scope *s, bool sidecar, struct p
 	return ok;
 }
 
-const char *vars_expand(const char *text, const struct scope *scope, struct pos pos, struct arena *a, struct diags *d)
+const char *vars_expand(
+	const char *text, const struct scope *scope, struct pos pos, struct arena *a, struct diags *d)
 {
 	struct str out = { .arena = a };
 

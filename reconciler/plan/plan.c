@@ -14,18 +14,20 @@ const char *action_word(enum action action)
 
 const char *cause_word(enum cause cause)
 {
-	static const char *const words[] = {
-		[CAUSE_NEW] = "new", [CAUSE_CHANGED] = "changed", [CAUSE_DRIFT] = "drift", [CAUSE_ORPHAN] = "orphan"
-	};
+	static const char *const words[] = { [CAUSE_NEW] = "new",
+		[CAUSE_CHANGED] = "changed",
+		[CAUSE_DRIFT] = "drift",
+		[CAUSE_ORPHAN] = "orphan" };
 
 	return words[cause];
 }
 
 const char *cost_word(enum cost cost)
 {
-	static const char *const words[] = {
-		[COST_IN_PLACE] = "in place", [COST_RELOAD] = "reload", [COST_RESTART] = "restart", [COST_RECREATE] = "recreate"
-	};
+	static const char *const words[] = { [COST_IN_PLACE] = "in place",
+		[COST_RELOAD] = "reload",
+		[COST_RESTART] = "restart",
+		[COST_RECREATE] = "recreate" };
 
 	return words[cost];
 }

@@ -36,11 +36,13 @@ static bool fail(struct reading *r, const char *shown, int error)
 	r->ok = false;
 	switch (error) {
 	case EXDEV:
-		return diag_error(r->diags, place(shown), "this symbolic link leads out of the source; put the file here");
+		return diag_error(
+			r->diags, place(shown), "this symbolic link leads out of the source; put the file here");
 	case ELOOP:
 		return diag_error(r->diags, place(shown), "this symbolic link leads to itself");
 	case EFBIG:
-		return diag_error(r->diags, place(shown), "the file is larger than %d KiB", SOURCE_FILE_MAX / 1024);
+		return diag_error(
+			r->diags, place(shown), "the file is larger than %d KiB", SOURCE_FILE_MAX / 1024);
 	case EINVAL:
 		return diag_error(r->diags, place(shown),
 			"this is neither a file nor a directory; remove it or name it in .enmeshignore");
@@ -77,7 +79,8 @@ static bool add_file(struct reading *r, const char *path, bool ignored)
 
 	if (r->files.n == SOURCE_FILES_MAX) {
 		r->ok = false;
-		return diag_error(r->diags, place(r->root), "the source holds more than %d files", SOURCE_FILES_MAX);
+		return diag_error(
+			r->diags, place(r->root), "the source holds more than %d files", SOURCE_FILES_MAX);
 	}
 	f = vec_push(r->arena, &r->files);
 	f->path = path;
@@ -121,7 +124,8 @@ static bool read_entry(struct reading *r, const struct dirent *entry, const char
 		return add_file(r, path, hidden);
 	if (type == S_IFDIR && entry->d_type == DT_LNK) {
 		r->ok = diag_error(r->diags, place(shown),
-			"a symbolic link to a directory is not followed; name it in .enmeshignore or put the files here");
+			"a symbolic link to a directory is not followed; name it in .enmeshignore or put the "
+			"files here");
 		return true;
 	}
 	if (type == S_IFDIR)
@@ -154,8 +158,8 @@ static bool read_dir(struct reading *r, const char *path, bool ignored, int dept
 	for (const struct dirent *entry; go_on && (entry = readdir(dir));) {
 		if (entry->d_name[0] != '.')
 			go_on = read_entry(r, entry,
-				*path ? arena_printf(r->arena, "%s/%s", path, entry->d_name) :
-					arena_strdup(r->arena, entry->d_name),
+				*path ? arena_printf(r->arena, "%s/%s", path, entry->d_name)
+				      : arena_strdup(r->arena, entry->d_name),
 				ignored, depth);
 	}
 	return go_on;
@@ -213,9 +217,9 @@ bool source_read(const char *path, struct arena *a, struct tree *out, struct dia
 	size_t documents = 0;
 
 	if (fd < 0)
-		return errno == ENOTDIR ?
-			       diag_failure(d, "the source %s is no directory", path) :
-			       diag_failure(d, "the source %s cannot be read: %s", path, strerror(errno));
+		return errno == ENOTDIR
+			       ? diag_failure(d, "the source %s is no directory", path)
+			       : diag_failure(d, "the source %s cannot be read: %s", path, strerror(errno));
 	r.fd = fd;
 	read_ignore(&r);
 	read_dir(&r, "", false, 0);
@@ -226,7 +230,8 @@ bool source_read(const char *path, struct arena *a, struct tree *out, struct dia
 		documents += f->document;
 	if (!documents)
 		return diag_failure(d,
-			"the source %s holds no documents (*.yaml, *.yml); an empty source is no desired state", path);
+			"the source %s holds no documents (*.yaml, *.yml); an empty source is no desired state",
+			path);
 	*out = (struct tree){ path, revision_of(&r), r.files.items, r.files.n };
 	return true;
 }

@@ -49,7 +49,8 @@ static bool match_parts(const char *glob, const char *path)
 		return !*path;
 	if (g == 2 && glob[0] == '*' && glob[1] == '*') {
 		if (!glob[2])
-			return *path != 0; /* a glob that ends so takes everything inside, not the directory itself */
+			return *path !=
+			       0; /* a glob that ends so takes everything inside, not the directory itself */
 		for (;; path += strcspn(path, "/") + 1) {
 			if (match_parts(glob + 3, path))
 				return true;

@@ -1,6 +1,6 @@
 /*
- * Patterns of .enmeshignore, with the meaning of gitignore(5): comments, `!`, `/` at the beginning, in the middle and at
- * the end, `*`, `?`, `[…]`, `**`. Pure.
+ * Patterns of .enmeshignore, with the meaning of gitignore(5): comments, `!`, `/` at the beginning, in the middle
+ * and at the end, `*`, `?`, `[…]`, `**`. Pure.
  */
 #ifndef SOURCE_IGNORE_H
 #define SOURCE_IGNORE_H

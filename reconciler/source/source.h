@@ -8,31 +8,32 @@
 #include "base/file.h"
 
 enum {
-	SOURCE_FILE_MAX = 1024 * 1024,	       /* bytes of one file */
+	SOURCE_FILE_MAX = 1024 * 1024,       /* bytes of one file */
 	SOURCE_BYTES_MAX = 64 * 1024 * 1024, /* of all files that are read */
 	SOURCE_FILES_MAX = 100000,
 };
 
 struct source_file {
-	const char *path; /* from the root of the source; no "." and ".." parts */
-	const char *shown; /* as messages name it: with the path of the source in front */
-	bool document;	   /* YAML that .enmeshignore does not hide */
+	const char *path;     /* from the root of the source; no "." and ".." parts */
+	const char *shown;    /* as messages name it: with the path of the source in front */
+	bool document;        /* YAML that .enmeshignore does not hide */
 	struct bytes content; /* of documents, and of what source_load was called for */
 	bool loaded;
 };
 
 struct tree {
-	const char *origin;   /* what the user called it */
-	const char *revision; /* digest of all documents: "sha256:…" */
+	const char *origin;        /* what the user called it */
+	const char *revision;      /* digest of all documents: "sha256:…" */
 	struct source_file *files; /* in the order of their paths */
 	size_t n_files;
 };
 
 /*
- * Reads a directory: the paths of all its files, and the content of those that are documents (*.yaml, *.yml). Names that
- * begin with a dot are left out, and so is what .enmeshignore in its root matches (as documents; source_load still
- * finds it). A symbolic link to a file below the root is read; one that leads out of it, or to a directory, is an error,
- * and so is anything that is neither file nor directory. A source without any document is an error.
+ * Reads a directory: the paths of all its files, and the content of those that are documents (*.yaml, *.yml).
+ * Names that begin with a dot are left out, and so is what .enmeshignore in its root matches (as documents;
+ * source_load still finds it). A symbolic link to a file below the root is read; one that leads out of it, or to a
+ * directory, is an error, and so is anything that is neither file nor directory. A source without any document is
+ * an error.
  */
 bool source_read(const char *path, struct arena *a, struct tree *out, struct diags *d);
 

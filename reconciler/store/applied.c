@@ -41,8 +41,9 @@ const char *applied_digest(struct applied *applied, const char *address)
 	const struct applied_item wanted = { address, NULL }, *found;
 
 	sort(applied);
-	found = applied->items.n ? bsearch(&wanted, applied->items.items, applied->items.n, sizeof(wanted), by_address) :
-				   NULL;
+	found = applied->items.n
+			? bsearch(&wanted, applied->items.items, applied->items.n, sizeof(wanted), by_address)
+			: NULL;
 	return found ? found->digest : NULL;
 }
 
@@ -69,9 +70,7 @@ int applied_read(const char *state_dir, struct applied *out)
 	if (r)
 		return r;
 	root = json_read(text.data, text.size, out->arena, &problem);
-	node_each(it, node_get(root, "digests"))
-		if (node_text(it))
-			applied_add(out, it->key, it->string);
+	node_each(it, node_get(root, "digests")) if (node_text(it)) applied_add(out, it->key, it->string);
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 /*
- * What the last pass that converged wanted of this node: a digest for each address. Against it a difference is told to be
- * drift (somebody else changed the node) or a change of the source. Kept in STATE_DIR/applied.json.
+ * What the last pass that converged wanted of this node: a digest for each address. Against it a difference is
+ * told to be drift (somebody else changed the node) or a change of the source. Kept in STATE_DIR/applied.json.
  */
 #ifndef STORE_APPLIED_H
 #define STORE_APPLIED_H

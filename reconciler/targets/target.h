@@ -21,7 +21,7 @@ struct host {
 	long long deadline_ms; /* CLOCK_MONOTONIC: when waiting for readiness ends */
 	bool no_prune;         /* nothing is deleted from the API server */
 	bool prune_all;        /* the brake on mass deletion is off: `--allow-mass-prune` */
-	bool cleanup_mesh;     /* `cleanup` removes the objects of the whole mesh, too: `--mesh` */
+	bool cleanup_mesh;     /* `cleanup` removes the objects of the whole mesh, too: `--mesh-objects` */
 	/* Whether somebody asked for the end (SIGINT, SIGTERM): checked between changes and while waiting. */
 	bool (*stopped)(void);
 	/* Called before and after each change; may be NULL. `result` is RESULT_NONE before. */

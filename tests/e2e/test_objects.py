@@ -778,7 +778,7 @@ class ObjectsTest(unittest.TestCase):
         mesh.apply()
         result = mesh.run("cleanup", ca=True)
         self.assertTrue(result.ok)
-        self.assertSays(result, "warning: the objects of the whole mesh stay", "--mesh")
+        self.assertSays(result, "warning: the objects of the whole mesh stay", "--mesh-objects")
         self.assertIsNone(self.get("workloadentry", "reviews.vm1"))
         self.assertIsNone(self.get("configmap", "enmesh-node-vm1"))
         self.assertIsNotNone(self.get("serviceentry", "reviews"))

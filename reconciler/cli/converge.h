@@ -1,0 +1,14 @@
+/* A pass as a command makes it: signals, lock, progress, reports, status, exit code. */
+#ifndef CLI_CONVERGE_H
+#define CLI_CONVERGE_H
+
+#include "cli/settings.h"
+
+struct converging {
+	bool cleanup, dry_run;
+};
+
+/* Effect: all that a pass does, and prints. */
+enum code converge(struct session *s, const struct converging *how);
+
+#endif

@@ -1,0 +1,36 @@
+#include "cli/converge.h"
+
+static const struct opt opts[] = {
+	OPT_CODE(0, "diff-exit-code", "CODE", struct arguments, diff_exit_code,
+		"how to end if there are differences (default: 2)"),
+	{ 0 },
+};
+
+static enum code run_diff(struct session *s)
+{
+	return converge(s, &(struct converging){ .dry_run = true });
+}
+
+const struct command command_diff = {
+	.name = "diff",
+	.operands = "[SOURCE]",
+	.max_operands = 1,
+	.summary = "show how the node differs from SOURCE",
+	.description = "Compares what SOURCE, a directory, wants of the node with what is really there, and shows "
+		       "what apply would "
+		       "change. Nothing is written. What may not be read (nftables rules need root) is called "
+		       "unknown, the rest is "
+		       "shown, and the exit code is 1.\n\n"
+		       "Each change has a mark (+ to add, ~ to change, - to remove), its address, its reason "
+		       "(new, changed, drift, "
+		       "orphan), and what it costs if it is more than a change in place (reload, restart, "
+		       "recreate). What somebody "
+		       "else changed since the last pass comes first. The last line is for robots:\n\n"
+		       "  Plan: 3 to add, 1 to change, 0 to remove.",
+	.tables = { opts_node, opts, opts_prune, opts_targets, opts_report, opts_machine, opts_config,
+		opts_general },
+	.codes = { { CODE_OK, "the node is in sync" },
+		{ CODE_ERROR, "the source was refused, or something could not be read" },
+		{ CODE_DIFFERENT, "there are differences" }, { CODE_USAGE, "wrong usage" } },
+	.run = run_diff,
+};

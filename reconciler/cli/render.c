@@ -1,0 +1,95 @@
+#include "base/str.h"
+#include "cli/output.h"
+#include "cli/settings.h"
+#include "config/yaml.h"
+#include "report/json.h"
+
+static const char *const formats[] = { "yaml", "json", "nft", NULL };
+
+static const struct opt opts[] = {
+	OPT_CHOICE('o', "output", "FORMAT", struct arguments, format, formats,
+		"how to print it: yaml, json, or nft (the rules alone, in nft syntax)"),
+	{ 0 },
+};
+
+/* Where both are given no settings are needed, so any machine will do. */
+static enum code read_settings(struct session *s, struct settings *out)
+{
+	*out = (struct settings){ 0 };
+	if (s->args.operands.list.n && s->args.node && !s->args.config) {
+		out->source = s->args.operands.list.items[0];
+		out->node = s->args.node;
+		return CODE_OK;
+	}
+	return settings_read_source(s, out);
+}
+
+/* Text in nft syntax is what a target describes as a string, or as one named nft. */
+static bool print_nft(struct session *s, const struct node *described)
+{
+	struct str out = { .arena = s->arena };
+
+	node_each(it, described)
+	{
+		const char *text = it->type == NODE_STRING ? it->string : node_get_text(it, "nft");
+
+		if (text)
+			str_printf(&out, "%s%s", text, str_ends(text, "\n") ? "" : "\n");
+	}
+	return output_text(s, str_text(&out));
+}
+
+static bool print(struct session *s, const struct pass *p)
+{
+	struct node described = { .type = NODE_MAP };
+	const struct node *root;
+
+	for (const struct target *const *t = p->targets; *t; t++)
+		node_put_node(s->arena, &described, (*t)->name,
+			(*t)->describe((*t)->desire(p->site, s->arena), s->arena));
+	root = json_render(p, &described, s->arena);
+	switch ((enum render_format)s->args.format) {
+	case RENDER_YAML:
+		return output_text(s, yaml_write(root, s->arena));
+	case RENDER_JSON:
+		return output_json(s, root);
+	case RENDER_NFT:
+		return print_nft(s, &described);
+	}
+	return false;
+}
+
+static enum code run_render(struct session *s)
+{
+	struct pass p = { .arena = s->arena, .diags = s->diags };
+	struct settings settings;
+	enum code code = read_settings(s, &settings);
+
+	if (code == CODE_OK)
+		code = settings_targets(s, &p.targets);
+	if (code != CODE_OK)
+		return code;
+	p.source = settings.source;
+	p.node = settings.node;
+	if (!pass_load(&p) || !pass_site(&p, false)) {
+		settings_explain_node(s, &settings, p.model);
+		return CODE_ERROR;
+	}
+	return s->args.quiet || print(s, &p) ? CODE_OK : CODE_ERROR;
+}
+
+const struct command command_render = {
+	.name = "render",
+	.operands = "[SOURCE]",
+	.max_operands = 1,
+	.summary = "show what SOURCE wants of one node",
+	.description = "Shows the node's desired state, of every target, with profiles, defaults and variables "
+		       "put in. Nothing of this "
+		       "machine is looked at but the numbers of users and groups; a name that it lacks stays a "
+		       "name. So it works without "
+		       "root, anywhere.",
+	.tables = { opts_node, opts, opts_targets, opts_config, opts_general },
+	.codes = { { CODE_OK, "shown" }, { CODE_ERROR, "the source was refused, or does not name the node" },
+		{ CODE_USAGE, "wrong usage" } },
+	.run = run_render,
+};

@@ -1,0 +1,28 @@
+/* The settings of this machine: /etc/enmesh/agent.yaml, over which flags win. */
+#ifndef CLI_SETTINGS_H
+#define CLI_SETTINGS_H
+
+#include "cli/command.h"
+#include "pass/pass.h"
+
+struct settings {
+	const char *source; /* NULL: neither operand nor file names one */
+	const char *node;
+	bool node_is_host_name; /* nobody named it */
+	long long timeout_ms;
+	struct host host;
+};
+
+/* Not CODE_OK: an error was added. Effect: reads the file. */
+enum code settings_read(struct session *s, struct settings *out);
+
+/* As above, for commands that need a source. */
+enum code settings_read_source(struct session *s, struct settings *out);
+
+/* The targets that --target names, or all. */
+enum code settings_targets(struct session *s, const struct target *const **out);
+
+/* Where the source lacks a node that nobody named, says where the name came from. */
+void settings_explain_node(struct session *s, const struct settings *settings, const struct model *m);
+
+#endif

@@ -1,0 +1,115 @@
+#include "base/str.h"
+#include "cli/output.h"
+#include "cli/settings.h"
+#include "report/json.h"
+
+enum { ERRORS_ENOUGH = 1000 }; /* one mistake may be one on each of very many nodes */
+
+static const struct opt opts[] = {
+	OPT_FLAG(0, "strict", struct arguments, strict, "warnings are errors"),
+	{ 0 },
+};
+
+/* What shows only when a node's part is put together: files and labels that are missing, two owners of one path.
+ */
+static void check_nodes(struct pass *p)
+{
+	vec_each (node, &p->model->nodes) {
+		struct arena scratch = { 0 };
+
+		pass_make_site(p, node->name, &scratch);
+		arena_finish(&scratch);
+		if (p->diags->errors > ERRORS_ENOUGH)
+			break;
+	}
+}
+
+static const char *valid_text(const struct pass *p, struct arena *a)
+{
+	const struct model *m = p->model;
+	const struct {
+		const char *one, *many;
+		size_t n;
+	} kinds[] = {
+		{ "node", "nodes", m->nodes.n },
+		{ "service", "services", m->services.n },
+		{ "sidecar", "sidecars", m->sidecars.n },
+		{ "component", "components", m->components.n },
+		{ "capture", "captures", m->captures.n },
+		{ "object", "objects", m->objects.n },
+	};
+	struct str out = { .arena = a };
+
+	str_printf(&out, "Valid: mesh %s", m->mesh->name);
+	for (size_t i = 0; i < array_len(kinds); i++)
+		if (kinds[i].n)
+			str_printf(&out, ", %zu %s", kinds[i].n, kinds[i].n == 1 ? kinds[i].one : kinds[i].many);
+	str_printf(&out, " (%s)\n", p->tree.revision);
+	return str_text(&out);
+}
+
+static const char *invalid_text(const struct diags *d, struct arena *a)
+{
+	size_t warnings = d->list.n - d->errors;
+	const char *text = arena_printf(a, "Invalid: %zu error%s", d->errors, d->errors == 1 ? "" : "s");
+
+	if (warnings)
+		text = arena_printf(a, "%s, %zu warning%s", text, warnings, warnings == 1 ? "" : "s");
+	return arena_printf(a, "%s\n", text);
+}
+
+static void report(struct session *s, const struct pass *p)
+{
+	const struct node *json = NULL;
+
+	diag_sort(s->diags);
+	if (s->args.format == FORMAT_JSON || s->args.json_into)
+		json = json_diagnostics(p, s->diags, s->arena);
+	if (s->args.json_into)
+		output_json_into(s, s->args.json_into, json);
+	if (s->args.quiet)
+		return;
+	if (s->args.format == FORMAT_JSON)
+		output_json(s, json);
+	else
+		output_text(s, s->diags->errors ? invalid_text(s->diags, s->arena) : valid_text(p, s->arena));
+}
+
+static enum code run_validate(struct session *s)
+{
+	struct pass p = { .arena = s->arena, .diags = s->diags };
+
+	/* A source that is given needs no settings, so any machine will do. */
+	if (s->args.operands.list.n) {
+		p.source = s->args.operands.list.items[0];
+	} else {
+		struct settings settings;
+		enum code code = settings_read_source(s, &settings);
+
+		if (code != CODE_OK)
+			return code;
+		p.source = settings.source;
+	}
+	if (pass_load(&p))
+		check_nodes(&p);
+	if (s->args.strict)
+		diag_promote(s->diags, 0);
+	report(s, &p);
+	return s->diags->errors ? CODE_ERROR : CODE_OK;
+}
+
+const struct command command_validate = {
+	.name = "validate",
+	.operands = "[SOURCE]",
+	.max_operands = 1,
+	.summary = "check a source: syntax, fields, references",
+	.description = "Reads every document of SOURCE, a directory, and reports every mistake with its place. "
+		       "Nothing outside of "
+		       "SOURCE is looked at, so the result is the same on every machine.\n\n"
+		       "Without SOURCE, the one that the settings of this machine name is checked.",
+	.tables = { opts, opts_format, opts_config, opts_general },
+	.codes = { { CODE_OK, "the source is valid" },
+		{ CODE_ERROR, "it is not, or it could not be read; the diagnostics say where and why" },
+		{ CODE_USAGE, "wrong usage" } },
+	.run = run_validate,
+};

@@ -1,0 +1,7 @@
+#include "targets/target.h"
+
+/* In the order of dependence: one that is unknown or failed holds back what those after it would stop. */
+const struct target *const targets_all[] = {
+	&target_capture,
+	NULL,
+};

@@ -1,0 +1,253 @@
+#include <string.h>
+
+#include "base/digest.h"
+#include "base/str.h"
+#include "targets/capture/state.h"
+
+#define ADDRESS "capture/inet/" RULESET_TABLE
+
+static const char *chain_address(const struct chain *c, struct arena *a)
+{
+	return arena_printf(a, ADDRESS "/chain/%s", c->name);
+}
+
+static const char *set_address(const struct set *s, struct arena *a)
+{
+	return arena_printf(a, ADDRESS "/%s/%s", s->data == TYPE_NONE ? "set" : "map", s->name);
+}
+
+static const char *chain_digest(const struct chain *c, struct arena *a)
+{
+	struct digest *d = digest_start(a);
+
+	digest_add_text(d, print_chain_head(c, a));
+	vec_each (r, &c->rules)
+		digest_add_text(d, r->text);
+	return digest_end(d, a);
+}
+
+static const char *set_digest(const struct set *s, struct arena *a)
+{
+	struct digest *d = digest_start(a);
+
+	digest_add_text(d, print_set_head(s, a));
+	vec_each (e, &s->elements)
+		digest_add_text(d, e->text);
+	return digest_end(d, a);
+}
+
+void capture_record(const struct state *want, struct applied *out)
+{
+	if (!want->rules.present)
+		return;
+	applied_add(out, ADDRESS, "present");
+	vec_each (c, &want->rules.chains)
+		applied_add(out, chain_address(c, out->arena), chain_digest(c, out->arena));
+	vec_each (s, &want->rules.sets)
+		applied_add(out, set_address(s, out->arena), set_digest(s, out->arena));
+}
+
+/* ---- changes ---- */
+
+struct diffing {
+	const struct transition *transition;
+	struct applied *last;
+	struct plan *plan;
+};
+
+/* `digest` NULL: it is not wanted. */
+static enum cause cause_of(const struct diffing *d, const char *address, const char *digest)
+{
+	const char *last = applied_digest(d->last, address);
+
+	if (!digest)
+		return last ? CAUSE_ORPHAN : CAUSE_DRIFT;
+	if (!last)
+		return CAUSE_NEW;
+	return strcmp(last, digest) ? CAUSE_CHANGED : CAUSE_DRIFT;
+}
+
+static enum cause chain_cause(const struct diffing *d, const char *name)
+{
+	struct arena *a = d->plan->arena;
+	const struct chain *want = ruleset_chain(d->transition->want, name);
+
+	return cause_of(d, arena_printf(a, ADDRESS "/chain/%s", name), want ? chain_digest(want, a) : NULL);
+}
+
+static enum cause set_cause(const struct diffing *d, const struct set *s)
+{
+	struct arena *a = d->plan->arena;
+	const struct set *want = ruleset_set(d->transition->want, s->name);
+
+	return cause_of(d, set_address(s, a), want ? set_digest(want, a) : NULL);
+}
+
+static struct change *add(struct diffing *d, enum action action, const char *address, enum cause cause)
+{
+	struct change *c = plan_add(d->plan, &target_capture, action, address);
+
+	c->cause = cause;
+	c->phase = PHASE_CAPTURE;
+	c->data = d->transition;
+	return c;
+}
+
+static void add_rule_change(struct diffing *d, const struct edit *e)
+{
+	bool added = e->kind == EDIT_ADD_RULE;
+	const char *address =
+		arena_printf(d->plan->arena, ADDRESS "/chain/%s/rule[%zu]", e->chain->name, e->index);
+	struct change *c = add(d, added ? ACTION_ADD : ACTION_REMOVE, address, chain_cause(d, e->chain->name));
+
+	*(added ? &c->after : &c->before) = plan_text(d->plan, e->rule->text);
+	c->origin = added ? e->chain->origin : NULL;
+}
+
+/* A chain that is there already only gets another policy. */
+static void add_chain_change(struct diffing *d, const struct edit *e)
+{
+	struct arena *a = d->plan->arena;
+	const struct chain *live = ruleset_chain(d->transition->live, e->chain->name);
+	const struct chain *want = ruleset_chain(d->transition->want, e->chain->name);
+	bool removed = e->kind == EDIT_REMOVE_CHAIN,
+	     remade = live && want && live->type != CHAIN_REGULAR && removed;
+	bool policy = !removed && live && live->type == want->type && live->hook == want->hook &&
+		      live->priority == want->priority;
+	struct change *c = add(d,
+		removed  ? ACTION_REMOVE
+		: policy ? ACTION_CHANGE
+			 : ACTION_ADD,
+		chain_address(e->chain, a), chain_cause(d, e->chain->name));
+
+	if (removed || policy)
+		c->before = plan_text(d->plan, print_chain_head(live, a));
+	if (!removed)
+		c->after = plan_text(d->plan, print_chain_head(e->chain, a));
+	c->origin = e->chain->origin;
+	c->cost = remade ? COST_RECREATE : COST_IN_PLACE;
+}
+
+static const char *element_lines(const struct edit *e, struct arena *a)
+{
+	struct str out = { .arena = a };
+
+	vec_each (element, &e->elements)
+		str_printf(&out, "%s%s", out.n ? "\n" : "", (*element)->text);
+	return str_text(&out);
+}
+
+static bool is_new_set(const struct diffing *d, const struct set *s)
+{
+	vec_each (e, &d->transition->edits.list)
+		if (e->kind == EDIT_ADD_SET && e->set == s)
+			return true;
+	return false;
+}
+
+/* Removed and added elements of one set are one change. */
+static struct change *elements_change(struct diffing *d, const struct edit *e)
+{
+	const char *address = set_address(e->set, d->plan->arena);
+
+	vec_each (c, &d->plan->changes)
+		if (c->target == &target_capture && c->action == ACTION_CHANGE && !strcmp(c->address, address))
+			return c;
+	return add(d, ACTION_CHANGE, address, set_cause(d, e->set));
+}
+
+static void add_elements_change(struct diffing *d, const struct edit *e)
+{
+	const struct node *lines;
+	struct change *c;
+
+	if (is_new_set(d, e->set))
+		return; /* shown with the set */
+	c = elements_change(d, e);
+	lines = plan_text(d->plan, element_lines(e, d->plan->arena));
+	*(e->kind == EDIT_ADD_ELEMENTS ? &c->after : &c->before) = lines;
+}
+
+static const char *whole_set(const struct set *s, struct arena *a)
+{
+	struct str out = { .arena = a };
+
+	str_add(&out, print_set_head(s, a));
+	vec_each (e, &s->elements)
+		str_printf(&out, "\n%s", e->text);
+	return str_text(&out);
+}
+
+static void add_set_change(struct diffing *d, const struct edit *e)
+{
+	bool added = e->kind == EDIT_ADD_SET;
+	struct change *c = add(
+		d, added ? ACTION_ADD : ACTION_REMOVE, set_address(e->set, d->plan->arena), set_cause(d, e->set));
+
+	*(added ? &c->after : &c->before) = plan_text(d->plan, whole_set(e->set, d->plan->arena));
+}
+
+static void add_table_change(struct diffing *d, const struct edit *e)
+{
+	const struct ruleset *live = d->transition->live;
+	bool removed = e->kind == EDIT_REMOVE_TABLE;
+	enum action action = removed ? ACTION_REMOVE : live->present ? ACTION_CHANGE : ACTION_ADD;
+	struct change *c = add(d, action, ADDRESS, cause_of(d, ADDRESS, removed ? NULL : "present"));
+
+	if (removed)
+		c->before = plan_text(d->plan, print_ruleset(live, d->plan->arena));
+	else if (live->present)
+		c->before = plan_text(d->plan,
+			arena_printf(d->plan->arena, "table inet " RULESET_TABLE " flags 0x%x", live->flags));
+	if (!removed)
+		c->after = plan_text(d->plan, "table inet " RULESET_TABLE);
+}
+
+static void add_stranger_change(struct diffing *d, const struct edit *e)
+{
+	struct change *c =
+		add(d, ACTION_REMOVE, arena_printf(d->plan->arena, ADDRESS "/%s", e->stranger), CAUSE_DRIFT);
+
+	c->before = plan_text(d->plan, e->stranger);
+}
+
+static void add_change(struct diffing *d, const struct edit *e)
+{
+	switch (e->kind) {
+	case EDIT_REMOVE_TABLE:
+	case EDIT_ADD_TABLE:
+		add_table_change(d, e);
+		break;
+	case EDIT_REMOVE_RULE:
+	case EDIT_ADD_RULE:
+		add_rule_change(d, e);
+		break;
+	case EDIT_REMOVE_ELEMENTS:
+	case EDIT_ADD_ELEMENTS:
+		add_elements_change(d, e);
+		break;
+	case EDIT_REMOVE_SET:
+	case EDIT_ADD_SET:
+		add_set_change(d, e);
+		break;
+	case EDIT_REMOVE_CHAIN:
+	case EDIT_ADD_CHAIN:
+		add_chain_change(d, e);
+		break;
+	case EDIT_REMOVE_STRANGER:
+		add_stranger_change(d, e);
+		break;
+	}
+}
+
+void capture_diff(const struct state *want, const struct state *live, struct applied *last, struct plan *plan)
+{
+	struct transition *transition = arena_new(plan->arena, struct transition);
+	struct diffing d = { transition, last, plan };
+
+	transition->want = &want->rules;
+	transition->live = &live->rules;
+	edits_make(&want->rules, &live->rules, plan->arena, &transition->edits);
+	vec_each (e, &transition->edits.list)
+		add_change(&d, e);
+}

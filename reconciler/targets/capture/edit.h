@@ -1,0 +1,43 @@
+/* The steps from one ruleset to another, in an order that the kernel takes within one transaction. Pure data. */
+#ifndef TARGETS_CAPTURE_EDIT_H
+#define TARGETS_CAPTURE_EDIT_H
+
+#include "targets/capture/ruleset.h"
+
+/* In the order in which they are carried out: what is referred to is there before, and goes after, what refers to
+ * it. */
+enum edit_kind {
+	EDIT_REMOVE_TABLE,
+	EDIT_ADD_TABLE, /* or sets its flags */
+	EDIT_REMOVE_RULE,
+	EDIT_REMOVE_ELEMENTS,
+	EDIT_REMOVE_SET,
+	EDIT_REMOVE_CHAIN,
+	EDIT_REMOVE_STRANGER, /* a flowtable or object in our table */
+	EDIT_ADD_CHAIN,       /* or sets its policy */
+	EDIT_ADD_SET,
+	EDIT_ADD_ELEMENTS,
+	EDIT_ADD_RULE,
+};
+
+struct edit {
+	enum edit_kind kind;
+	const struct chain *chain; /* live when removed, else desired */
+	const struct rule *rule;
+	const struct set *set;
+	const char *stranger;
+	uint32_t flags; /* of the table */
+	vec_of(const struct element *) elements;
+	uint64_t before; /* of an added rule: handle of the live rule that it is put in front of; 0: at the end */
+	size_t index;    /* of a rule in its chain */
+};
+
+struct edits {
+	vec_of(struct edit) list;
+};
+
+/* The fewest edits that turn `live` into `want`: rules are matched by text and position, sets element by element.
+ */
+void edits_make(const struct ruleset *want, const struct ruleset *live, struct arena *a, struct edits *out);
+
+#endif

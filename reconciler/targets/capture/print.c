@@ -1,0 +1,285 @@
+#include "targets/capture/ruleset.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <linux/netfilter.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+
+static const char *print_byte(enum type type, uint8_t n, struct arena *a)
+{
+	static const struct {
+		enum type type;
+		uint8_t number;
+		const char *name;
+	} names[] = {
+		{ TYPE_L4PROTO, IPPROTO_TCP, "tcp" },
+		{ TYPE_L4PROTO, IPPROTO_UDP, "udp" },
+		{ TYPE_NFPROTO, NFPROTO_IPV4, "ipv4" },
+		{ TYPE_NFPROTO, NFPROTO_IPV6, "ipv6" },
+	};
+
+	for (size_t i = 0; i < array_len(names); i++)
+		if (names[i].type == type && names[i].number == n)
+			return names[i].name;
+	return arena_printf(a, "%u", n);
+}
+
+static const char *print_address_type(uint32_t n, struct arena *a)
+{
+	return n == RTN_LOCAL ? "local" : n == RTN_UNICAST ? "unicast" : arena_printf(a, "%" PRIu32, n);
+}
+
+const char *print_value(enum type type, const struct value *v, struct arena *a)
+{
+	char address[INET6_ADDRSTRLEN];
+
+	if (v->name)
+		return v->name;
+	switch (type) {
+	case TYPE_NFPROTO:
+	case TYPE_L4PROTO:
+		return print_byte(type, v->data[0], a);
+	case TYPE_IPV4:
+		return arena_strdup(a, inet_ntop(AF_INET, v->data, address, sizeof(address)));
+	case TYPE_IPV6:
+		return arena_strdup(a, inet_ntop(AF_INET6, v->data, address, sizeof(address)));
+	case TYPE_PORT:
+		return arena_printf(a, "%u", v->data[0] << 8 | v->data[1]);
+	case TYPE_MARK:
+		return arena_printf(a, "0x%08" PRIx32, value_as_number(v));
+	case TYPE_USER:
+	case TYPE_GROUP:
+		return arena_printf(a, "%" PRIu32, value_as_number(v));
+	case TYPE_INTERFACE:
+		return arena_printf(a, "\"%.*s\"", INTERFACE_SIZE, (const char *)v->data);
+	case TYPE_ADDRESS_TYPE:
+		return print_address_type(value_as_number(v), a);
+	case TYPE_NONE:
+	case TYPE_VERDICT:
+		break;
+	}
+	return "?";
+}
+
+static void add_verdict(struct str *out, enum verdict verdict, const char *chain)
+{
+	static const char *const words[] = {
+		[VERDICT_ACCEPT] = "accept",
+		[VERDICT_DROP] = "drop",
+		[VERDICT_RETURN] = "return",
+		[VERDICT_JUMP] = "jump",
+		[VERDICT_GOTO] = "goto",
+	};
+
+	str_add(out, words[verdict]);
+	if (verdict == VERDICT_JUMP || verdict == VERDICT_GOTO)
+		str_printf(out, " %s", chain);
+}
+
+static void add_statement(struct str *out, const struct statement *s)
+{
+	const struct field_info *field = field_info(s->field);
+	const char *not = s->negated ? "!= " : "";
+
+	switch (s->kind) {
+	case MATCH_VALUE:
+		str_printf(out, "%s %s%s", field->name, not, print_value(field->type, &s->value, out->arena));
+		break;
+	case MATCH_SET:
+		str_printf(out, "%s %s@%s", field->name, not, s->set);
+		break;
+	case STATEMENT_COUNTER:
+		str_add(out, "counter");
+		break;
+	case STATEMENT_VERDICT:
+		add_verdict(out, s->verdict, s->chain);
+		break;
+	case STATEMENT_VERDICT_MAP:
+		str_printf(out, "%s vmap @%s", field->name, s->set);
+		break;
+	case STATEMENT_REDIRECT:
+		str_printf(out, "redirect to :%s", print_value(TYPE_PORT, &s->value, out->arena));
+		break;
+	case STATEMENT_REDIRECT_MAP:
+		str_printf(out, "redirect to :%s map @%s", field->name, s->set);
+		break;
+	}
+}
+
+static bool is_match(const struct statement *s)
+{
+	return s->kind == MATCH_VALUE || s->kind == MATCH_SET || s->kind == STATEMENT_VERDICT_MAP;
+}
+
+/*
+ * nft writes the protocol match that `tcp dport` and `ip daddr` need by itself, right before them; there, it need
+ * not be printed, and `nft -f` makes the same rule of the text.
+ */
+static bool is_implied(const struct statement *s, const struct statement *next)
+{
+	if (s->kind != MATCH_VALUE || s->negated || !next || !is_match(next))
+		return false;
+	if (s->field == FIELD_L4PROTO)
+		return next->field == FIELD_DEST_PORT && s->value.data[0] == IPPROTO_TCP;
+	return s->field == FIELD_NFPROTO && field_info(next->field)->nfproto == s->value.data[0];
+}
+
+const char *print_rule(const struct rule *r, struct arena *a)
+{
+	struct str out = { .arena = a };
+
+	for (size_t i = 0; i < r->statements.n; i++) {
+		const struct statement *s = &r->statements.items[i];
+
+		if (is_implied(s, i + 1 < r->statements.n ? s + 1 : NULL))
+			continue;
+		if (out.n)
+			str_add(&out, " ");
+		add_statement(&out, s);
+	}
+	if (r->comment)
+		str_printf(&out, " comment \"%s\"", r->comment);
+	return str_text(&out);
+}
+
+/* The prefix of a range that is one; -1: it is none. */
+static int prefix_of(const struct element *e, uint32_t size)
+{
+	int prefix = 0;
+
+	while (prefix < (int)size * 8 &&
+		!((e->key.data[prefix / 8] ^ e->end.data[prefix / 8]) & 0x80U >> prefix % 8))
+		prefix++;
+	for (int bit = prefix; bit < (int)size * 8; bit++) {
+		unsigned mask = 0x80U >> bit % 8;
+
+		if (e->key.data[bit / 8] & mask || !(e->end.data[bit / 8] & mask))
+			return -1;
+	}
+	return prefix;
+}
+
+const char *print_element(const struct set *s, const struct element *e, struct arena *a)
+{
+	struct str out = { .arena = a };
+	uint32_t size = type_info(s->key)->size;
+	bool address = s->key == TYPE_IPV4 || s->key == TYPE_IPV6;
+	int prefix = address ? prefix_of(e, size) : -1;
+
+	str_add(&out, print_value(s->key, &e->key, a));
+	if (value_compare(s->key, &e->key, &e->end)) {
+		if (prefix >= 0)
+			str_printf(&out, "/%d", prefix);
+		else
+			str_printf(&out, "-%s", print_value(s->key, &e->end, a));
+	}
+	if (s->data == TYPE_VERDICT) {
+		str_add(&out, " : ");
+		add_verdict(&out, e->verdict, e->chain);
+	} else if (s->data != TYPE_NONE) {
+		str_printf(&out, " : %s", print_value(s->data, &e->data, a));
+	}
+	return str_text(&out);
+}
+
+static void add_set_head(struct str *out, const struct set *s, const char *separator)
+{
+	str_printf(out, "type %s", type_info(s->key)->name);
+	if (s->data != TYPE_NONE)
+		str_printf(out, " : %s", type_info(s->data)->name);
+	if (s->interval)
+		str_printf(out, "%sflags interval", separator);
+}
+
+static const char *set_word(const struct set *s)
+{
+	return s->data == TYPE_NONE ? "set" : "map";
+}
+
+const char *print_set_head(const struct set *s, struct arena *a)
+{
+	struct str out = { .arena = a };
+
+	str_printf(&out, "%s %s { ", set_word(s), s->name);
+	add_set_head(&out, s, "; ");
+	str_add(&out, "; }");
+	return str_text(&out);
+}
+
+static void add_chain_head(struct str *out, const struct chain *c)
+{
+	static const char *const types[] = {
+		[CHAIN_FILTER] = "filter", [CHAIN_NAT] = "nat", [CHAIN_ROUTE] = "route"
+	};
+	static const char *const hooks[] = {
+		[NF_INET_PRE_ROUTING] = "prerouting",
+		[NF_INET_LOCAL_IN] = "input",
+		[NF_INET_FORWARD] = "forward",
+		[NF_INET_LOCAL_OUT] = "output",
+		[NF_INET_POST_ROUTING] = "postrouting",
+	};
+
+	str_printf(out, "type %s hook %s priority %" PRId32 "; policy %s;", types[c->type],
+		c->hook < array_len(hooks) ? hooks[c->hook] : "?", c->priority, c->drop ? "drop" : "accept");
+}
+
+const char *print_chain_head(const struct chain *c, struct arena *a)
+{
+	struct str out = { .arena = a };
+
+	str_printf(&out, "chain %s", c->name);
+	if (c->type == CHAIN_REGULAR)
+		return str_text(&out);
+	str_add(&out, " { ");
+	add_chain_head(&out, c);
+	str_add(&out, " }");
+	return str_text(&out);
+}
+
+static void add_set(struct str *out, const struct set *s)
+{
+	str_printf(out, "\t%s %s {\n\t\t", set_word(s), s->name);
+	add_set_head(out, s, "\n\t\t");
+	if (s->elements.n)
+		str_add(out, "\n\t\telements = {");
+	vec_each (e, &s->elements)
+		str_printf(out, "%s\n\t\t\t%s", e == s->elements.items ? "" : ",", e->text);
+	if (s->elements.n)
+		str_add(out, "\n\t\t}");
+	str_add(out, "\n\t}\n\n");
+}
+
+static void add_chain(struct str *out, const struct chain *c)
+{
+	str_printf(out, "\tchain %s {\n", c->name);
+	if (c->type != CHAIN_REGULAR) {
+		str_add(out, "\t\t");
+		add_chain_head(out, c);
+		str_add(out, "\n");
+	}
+	vec_each (r, &c->rules)
+		str_printf(out, "\t\t%s\n", r->text);
+	str_add(out, "\t}\n");
+}
+
+const char *print_ruleset(const struct ruleset *r, struct arena *a)
+{
+	struct str out = { .arena = a };
+
+	if (!r->present)
+		return "";
+	str_add(&out, "table inet " RULESET_TABLE " {\n");
+	vec_each (s, &r->sets)
+		add_set(&out, s);
+	vec_each (c, &r->chains) {
+		add_chain(&out, c);
+		if (c + 1 != r->chains.items + r->chains.n)
+			str_add(&out, "\n");
+	}
+	str_add(&out, "}\n");
+	return str_text(&out);
+}
