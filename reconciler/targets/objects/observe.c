@@ -52,7 +52,8 @@ static void add_former(struct observing *o, const struct applyset *set)
 		return;
 	if (set->kind == SET_MESH && o->want->cleanup && !o->host->cleanup_mesh) {
 		diag_warning(o->diags, (struct pos){ 0 },
-			"the objects of the whole mesh stay (their list is ConfigMap %s/%s); --mesh removes them "
+			"the objects of the whole mesh stay (their list is ConfigMap %s/%s); --mesh-objects "
+			"removes them "
 			"too",
 			set->namespace, set->name);
 		return;
