@@ -94,14 +94,24 @@ class Mesh:
             "apiVersion": "enmesh.io/v1alpha1", "kind": "MeshService", "metadata": metadata,
             "spec": {"nodes": nodes, "ports": [{"name": "http", "port": 9080, "protocol": "HTTP"}], **spec}})
 
-    def run(self, command, node="vm1", token="admin", ca=True, env=None, timeout=120, source=None, **options):
+    def one_file(self):
+        """The whole source in one file, for valgrind (see objects_driver.c)."""
+        path = os.path.join(self.test.tmp, "source.yaml")
+        with open(path, "w") as out:
+            for name in sorted(os.listdir(self.directory)) if os.path.isdir(self.directory) else ():
+                if name.endswith(".yaml"):
+                    with open(os.path.join(self.directory, name)) as f:
+                        out.write(f.read() + "\n---\n")
+        return path
+
+    def run(self, command, node="vm1", token="admin", ca=True, env=None, timeout=120, **options):
         args = [f"node={node}", f"state={self.state_of(node)}"]
         if token:
             args.append(f"token={token if '/' in token else self.test.cp.token_file(token)}")
         if ca:
             args.append(f"ca={self.test.cp.ca_file if ca is True else ca}")
         args += [f"{k}={v}" for k, v in options.items()]
-        run = subprocess.run([*WRAPPER, DRIVER, command, source or self.directory, *args], capture_output=True,
+        run = subprocess.run([*WRAPPER, DRIVER, command, self.one_file() if WRAPPER else self.directory, *args], capture_output=True,
                              text=True, timeout=timeout * (10 if WRAPPER else 1), env={**os.environ, **(env or {})})
         for secret, _, _ in TOKENS:
             assert secret not in run.stdout + run.stderr
