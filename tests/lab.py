@@ -204,6 +204,9 @@ class Node:
                 full = os.path.join(top, name)
                 st = os.lstat(full)
                 content = None
+                # A directory of the machine that was only copied up, because something was made below it for a while.
+                if os.path.isdir(full) and os.path.isdir(full[len(upper):]):
+                    continue
                 if os.path.isfile(full) and not os.path.islink(full):
                     with open(full, "rb") as f:
                         content = f.read()
