@@ -866,6 +866,35 @@ class ObjectsTest(unittest.TestCase):
         self.assertInSync(mesh, node="vm2", token="node-1")
         self.assertTrue(mesh.run("cleanup", token="node-1").ok)
 
+    def pattern(self, name):
+        """A file of contrib/rbac, for the users and namespaces of this test."""
+        with open(os.path.join(os.path.dirname(__file__), "..", "..", "contrib", "rbac", name)) as f:
+            text = f.read()
+        for old, new in (("name: vm1,", "name: node-1,"), ("namespace: istio-system", f"namespace: {self.ns}"),
+                         ("namespace: bookinfo", f"namespace: {self.ns}"), ("-writer", f"-writer-{self.ns}")):
+            text = text.replace(old, new)
+        self.cp.kubectl("apply", "-f", "-", stdin=text)
+
+    def test_the_rights_that_contrib_shows_are_enough(self):
+        mesh = self.simple(writers={"names": ["vm2"]})
+        mesh.node("vm2")
+        self.pattern("node.yaml")
+        mesh.apply(token="node-1")
+        self.assertInSync(mesh, token="node-1")
+        mesh.service("reviews", nodes={"names": ["vm2"]})
+        mesh.apply(token="node-1")
+        self.assertIsNone(self.get("workloadentry", "reviews.vm1"))
+        mesh.service("reviews")
+        mesh.spec["objects"]["writers"] = {"names": ["vm1"]}
+        mesh.write_mesh()
+        mesh.put("more", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.ns + "-more"}},
+                 entry("mine", self.ns + "-more"))
+        self.addCleanup(self.cp.kubectl, "delete", "clusterrolebinding", f"enmesh-writer-{self.ns}")
+        self.pattern("writer.yaml")
+        mesh.apply(token="node-1")
+        self.assertInSync(mesh, token="node-1")
+        self.assertTrue(mesh.run("cleanup", token="node-1", mesh=1).ok)
+
     def test_a_wrong_token_is_told(self):
         mesh = self.simple()
         path = self.cp.write("tokens/wrong", "no-such-token\n")
