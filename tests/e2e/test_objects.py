@@ -1175,5 +1175,7 @@ class ObjectsTest(unittest.TestCase):
 if __name__ == "__main__":
     if not DRIVER:
         sys.exit("usage: test_objects.py OBJECTS_DRIVER [test …]")
+    for name in ("etcd", "kube-apiserver", "kubectl", "istio-crds.yaml"):
+        control_plane.part(name)
     control_plane.own_network()
     unittest.main(verbosity=2)
