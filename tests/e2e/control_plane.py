@@ -60,6 +60,9 @@ def own_network():
     """Puts this process into a new network namespace with its loopback up. It goes with the last process in it."""
     if os.geteuid() != 0:
         skip("network namespaces need root")
+    for program in ("ip", "openssl"):
+        if not shutil.which(program):
+            skip(f"{program} is not installed")
     if libc.unshare(CLONE_NEWNET) != 0:
         skip(f"unshare: {os.strerror(ctypes.get_errno())}")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)

@@ -94,14 +94,24 @@ class Mesh:
             "apiVersion": "enmesh.io/v1alpha1", "kind": "MeshService", "metadata": metadata,
             "spec": {"nodes": nodes, "ports": [{"name": "http", "port": 9080, "protocol": "HTTP"}], **spec}})
 
-    def run(self, command, node="vm1", token="admin", ca=True, env=None, timeout=120, source=None, **options):
+    def one_file(self):
+        """The whole source in one file, for valgrind (see objects_driver.c)."""
+        path = os.path.join(self.test.tmp, "source.yaml")
+        with open(path, "w") as out:
+            for name in sorted(os.listdir(self.directory)) if os.path.isdir(self.directory) else ():
+                if name.endswith(".yaml"):
+                    with open(os.path.join(self.directory, name)) as f:
+                        out.write(f.read() + "\n---\n")
+        return path
+
+    def run(self, command, node="vm1", token="admin", ca=True, env=None, timeout=120, **options):
         args = [f"node={node}", f"state={self.state_of(node)}"]
         if token:
             args.append(f"token={token if '/' in token else self.test.cp.token_file(token)}")
         if ca:
             args.append(f"ca={self.test.cp.ca_file if ca is True else ca}")
         args += [f"{k}={v}" for k, v in options.items()]
-        run = subprocess.run([*WRAPPER, DRIVER, command, source or self.directory, *args], capture_output=True,
+        run = subprocess.run([*WRAPPER, DRIVER, command, self.one_file() if WRAPPER else self.directory, *args], capture_output=True,
                              text=True, timeout=timeout * (10 if WRAPPER else 1), env={**os.environ, **(env or {})})
         for secret, _, _ in TOKENS:
             assert secret not in run.stdout + run.stderr
@@ -856,6 +866,35 @@ class ObjectsTest(unittest.TestCase):
         self.assertInSync(mesh, node="vm2", token="node-1")
         self.assertTrue(mesh.run("cleanup", token="node-1").ok)
 
+    def pattern(self, name):
+        """A file of contrib/rbac, for the users and namespaces of this test."""
+        with open(os.path.join(os.path.dirname(__file__), "..", "..", "contrib", "rbac", name)) as f:
+            text = f.read()
+        for old, new in (("name: vm1,", "name: node-1,"), ("namespace: istio-system", f"namespace: {self.ns}"),
+                         ("namespace: bookinfo", f"namespace: {self.ns}"), ("-writer", f"-writer-{self.ns}")):
+            text = text.replace(old, new)
+        self.cp.kubectl("apply", "-f", "-", stdin=text)
+
+    def test_the_rights_that_contrib_shows_are_enough(self):
+        mesh = self.simple(writers={"names": ["vm2"]})
+        mesh.node("vm2")
+        self.pattern("node.yaml")
+        mesh.apply(token="node-1")
+        self.assertInSync(mesh, token="node-1")
+        mesh.service("reviews", nodes={"names": ["vm2"]})
+        mesh.apply(token="node-1")
+        self.assertIsNone(self.get("workloadentry", "reviews.vm1"))
+        mesh.service("reviews")
+        mesh.spec["objects"]["writers"] = {"names": ["vm1"]}
+        mesh.write_mesh()
+        mesh.put("more", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.ns + "-more"}},
+                 entry("mine", self.ns + "-more"))
+        self.addCleanup(self.cp.kubectl, "delete", "clusterrolebinding", f"enmesh-writer-{self.ns}")
+        self.pattern("writer.yaml")
+        mesh.apply(token="node-1")
+        self.assertInSync(mesh, token="node-1")
+        self.assertTrue(mesh.run("cleanup", token="node-1", mesh=1).ok)
+
     def test_a_wrong_token_is_told(self):
         mesh = self.simple()
         path = self.cp.write("tokens/wrong", "no-such-token\n")
@@ -1136,5 +1175,7 @@ class ObjectsTest(unittest.TestCase):
 if __name__ == "__main__":
     if not DRIVER:
         sys.exit("usage: test_objects.py OBJECTS_DRIVER [test …]")
+    for name in ("etcd", "kube-apiserver", "kubectl", "istio-crds.yaml"):
+        control_plane.part(name)
     control_plane.own_network()
     unittest.main(verbosity=2)

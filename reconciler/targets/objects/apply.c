@@ -307,7 +307,7 @@ static bool put_object(struct applying *x, const struct object *o, struct outcom
 	const struct asked asked = { "patch", r, o->namespace, o->id.name };
 	scoped(arena_finish) struct arena scratch = { 0 };
 	struct api_answer answer;
-	const char *path;
+	const char *path, *uid;
 
 	if (!r)
 		return false;
@@ -317,7 +317,8 @@ static bool put_object(struct applying *x, const struct object *o, struct outcom
 		return false;
 	if (answer.status != 200 && answer.status != 201)
 		return refusal_add(&answer, &asked, o, x->diags);
-	outcome->uid = arena_strdup(x->arena, shape_metadata(answer.body, "uid"));
+	uid = shape_metadata(answer.body, "uid");
+	outcome->uid = uid ? arena_strdup(x->arena, uid) : NULL;
 	outcome->labelled = o->set;
 	return true;
 }

@@ -135,11 +135,9 @@ static void add_workload_entry(struct desiring *d, size_t set, const struct mesh
 	const struct mesh_node *node = d->site->node;
 	const struct object_id id = { ISTIO_GROUP, "WorkloadEntry", s->namespace,
 		workload_name(s->name, node->name, a) };
-	const char *address = node->addresses.list.n ? node->addresses.list.items[0] : NULL;
 	struct node spec = { .type = NODE_MAP }, *map;
-	struct object *o;
 
-	node_put_text(a, &spec, "address", address);
+	node_put_text(a, &spec, "address", node->addresses.list.items[0]);
 	map = s->ports.n ? node_put_map(a, &spec, "ports") : NULL;
 	vec_each (port, &s->ports)
 		node_put_int(a, map, port->name, port->target);
@@ -151,13 +149,7 @@ static void add_workload_entry(struct desiring *d, size_t set, const struct mesh
 	node_put_text(a, &spec, "network", node->network);
 	node_put_text(a, &spec, "locality", node->locality);
 	node_put_text(a, &spec, "serviceAccount", s->service_account);
-	o = add_generated(d, set, &id, ISTIO_VERSION, &spec, s);
-	if (!address && !node->network)
-		o->problem = arena_printf(a,
-			"the service runs on node '%s', which has neither an address nor a network: its "
-			"WorkloadEntry would lead "
-			"nowhere",
-			node->name);
+	add_generated(d, set, &id, ISTIO_VERSION, &spec, s);
 }
 
 static void put_service_ports(struct arena *a, struct node *spec, const struct mesh_service *s)

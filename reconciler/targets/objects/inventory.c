@@ -91,7 +91,9 @@ static void read_line(
 
 void inventory_read(const struct node *parent, struct arena *a, struct inventory *out)
 {
-	node_each(it, node_get(parent, "data"))
+	const struct node *data = node_get(parent, "data");
+
+	node_each(it, node_is(data, NODE_MAP) ? data : NULL)
 	{
 		const char *dot = strchr(it->key, '.'), *line = node_text(it);
 		const char *kind = dot ? arena_strndup(a, it->key, (size_t)(dot - it->key)) : it->key;

@@ -138,8 +138,11 @@ static bool read_parent(struct observing *o, struct applyset *set)
 		return diag_failure(o->diags,
 			"ConfigMap %s/%s belongs to another tool, %s; enmesh needs that name for its list",
 			set->namespace, set->name, inventory_foreign_tool(answer.body));
-	set->exists = true;
 	set->uid = shape_metadata(answer.body, "uid");
+	if (!set->uid)
+		return diag_failure(o->diags, "ConfigMap %s/%s: the API server's answer has no uid",
+			set->namespace, set->name);
+	set->exists = true;
 	set->parent = answer.body;
 	inventory_read(answer.body, o->arena, &set->inventory);
 	return true;

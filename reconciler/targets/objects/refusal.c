@@ -70,16 +70,13 @@ static const char *manager_of(const char *message, struct arena *a)
 static void add_conflict(const struct node *cause, const struct object *o, struct diags *d)
 {
 	const char *field = node_get_text(cause, "field"), *message = node_get_text(cause, "message");
+	bool generated = o && o->generated;
 
-	if (o && o->generated && field)
-		field = arena_printf(d->arena, "the field %s", field);
-	else if (!field)
-		field = "a field";
-	diag_error(d, field_pos(o, node_get_text(cause, "field"), d->arena),
-		"%s: %s belongs to '%s', who set it last; leave it to them, or take it over with the annotation "
+	diag_error(d, field_pos(o, field, d->arena),
+		"%s: the field %s belongs to '%s', who set it last; %stake it over with the annotation "
 		"`" ANNOTATION_FORCE ": enabled` on the %s",
-		title(o, d->arena), field, message ? manager_of(message, d->arena) : "somebody else",
-		o && o->generated ? "MeshService" : "object");
+		title(o, d->arena), field ? field : "?", message ? manager_of(message, d->arena) : "somebody else",
+		generated ? "" : "leave it to them, or ", generated ? "MeshService" : "object");
 }
 
 /* ---- fields ---- */
@@ -100,14 +97,18 @@ static bool add_typed(const struct api_answer *answer, const struct object *o, s
 		at += strlen("errors:");
 	while (*at) {
 		const char *next, *colon;
+		size_t n;
 
 		at += strspn(at, " ");
 		next = strstr(at, "  .");
 		colon = strstr(at, ": ");
 		if (*at != '.' || !colon)
 			break;
+		n = next ? (size_t)(next - at) : strlen(at);
+		while (at[n - 1] == ' ')
+			n--;
 		diag_error(d, field_pos(o, arena_strndup(d->arena, at, (size_t)(colon - at)), d->arena),
-			"%s: %.*s", title(o, d->arena), (int)(next ? (size_t)(next - at) : strlen(at)), at);
+			"%s: %.*s", title(o, d->arena), (int)n, at);
 		any = true;
 		at = next ? next : "";
 	}

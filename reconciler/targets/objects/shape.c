@@ -75,7 +75,7 @@ static void put_metadata(struct arena *a, struct node *to, const struct node *me
 		"creationTimestamp", "selfLink" };
 	struct node *out = node_put_map(a, to, "metadata");
 
-	node_each(it, metadata)
+	node_each(it, node_is(metadata, NODE_MAP) ? metadata : NULL)
 	{
 		if (is_one_of(it->key, own, array_len(own)))
 			continue;
@@ -206,7 +206,7 @@ static const struct node *locate_item(const struct node *list, const char *text,
 
 		return index < list->n ? &list->items[index] : NULL;
 	}
-	node_each(it, list) if (has_keys(it, text, n, a)) return it;
+	node_each(it, list) if (it->type == NODE_MAP && has_keys(it, text, n, a)) return it;
 	return NULL;
 }
 

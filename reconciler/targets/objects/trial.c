@@ -132,6 +132,7 @@ static bool look_at(struct trial *t, struct object *o, const char **part_of)
 	const struct asked asked = { "get", o->resource, o->namespace, o->id.name };
 	scoped(arena_finish) struct arena scratch = { 0 };
 	struct api_answer answer;
+	const char *uid;
 
 	*part_of = NULL;
 	if (f && same_version(o, f->resource)) {
@@ -147,7 +148,8 @@ static bool look_at(struct trial *t, struct object *o, const char **part_of)
 		refusal_add(&answer, &asked, o, t->diags);
 		return true;
 	}
-	o->uid = arena_strdup(t->arena, shape_metadata(answer.body, "uid"));
+	uid = shape_metadata(answer.body, "uid");
+	o->uid = uid ? arena_strdup(t->arena, uid) : NULL;
 	o->labelled = members_set_of(t->live, answer.body);
 	o->before = shape_normal(answer.body, o->api_version, o->id.kind, t->arena);
 	*part_of = shape_label(o->before, LABEL_PART_OF);
