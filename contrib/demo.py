@@ -9,7 +9,7 @@ import time
 sys.path[:0] = [os.path.join(sys.argv[2], "tests"), os.path.join(sys.argv[2], "tests", "e2e")]
 
 from control_plane import ControlPlane  # noqa: E402
-from lab import Lab, part, part_data, wait_for  # noqa: E402
+from lab import Lab, part, wait_for  # noqa: E402
 
 ENMESH, ROOT = os.path.abspath(sys.argv[1]), sys.argv[2]
 MESH = "/etc/enmesh/mesh"
@@ -18,8 +18,8 @@ APP = r"""
 import http.server
 class App(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        way = self.headers.get_all("x-way") or ["nobody in between"]
-        body = ("".join(f"  passed the {w}\n" for w in way) + "  answered by the app of orders\n").encode()
+        way = self.headers.get_all("x-way") or []
+        body = ("".join(f"passed the {w}\n" for w in way) + "answered by the app of orders\n").encode()
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
@@ -34,7 +34,6 @@ kind: AgentConfig
 spec:
   node: {name}
   source: {{path: {mesh}}}
-  cgroup: /sys/fs/cgroup/unified/enmesh
   apiServer:
     tokenFile: /etc/enmesh/credentials/token
     caFile: /etc/enmesh/credentials/ca.crt
@@ -59,8 +58,6 @@ def on(node, *command, user=None, expect=0, shown=None, lines=24):
 
 
 def set_up(node, control_plane):
-    node.install(ENMESH, "/usr/local/bin/enmesh")
-    node.install(part("envoy"), "/usr/local/bin/envoy")
     node.copy_in(os.path.join(ROOT, "examples", "quickstart"), MESH)
     node.write("/etc/enmesh/agent.yaml", AGENT.format(name=node.name, mesh=MESH))
     node.copy_in(control_plane.token_file("admin"), "/etc/enmesh/credentials/token", 0o600)
@@ -80,7 +77,7 @@ def expect(what, found, wanted):
 def show(lab, directory):
     title("etcd, an API server and two machines, each in a network namespace")
     control = lab.node("control", CONTROL)
-    with ControlPlane(directory, crds=part_data("istio-crds.yaml"), address=CONTROL, netns=control.netns) as control_plane:
+    with ControlPlane(directory, crds=True, address=CONTROL, netns=control.netns) as control_plane:
         node, peer = lab.node("node", NODE), lab.node("peer", PEER)
         for machine in (node, peer):
             set_up(machine, control_plane)
@@ -93,10 +90,11 @@ def show(lab, directory):
         on(node, "enmesh", "validate", MESH)
         title("before: a request goes straight to the app")
         expect("sidecars on the way", request(node), 0)
+        title("peer converges first: it is the one that writes the objects of the whole mesh")
+        on(peer, "enmesh", "apply", lines=8)
         title("what enmesh would do on node")
         on(node, "enmesh", "diff", expect=2)
-        title("it does just that, on both machines")
-        on(peer, "enmesh", "apply", lines=8)
+        title("and it does just that")
         on(node, "enmesh", "apply", lines=8)
         title("now the request passes both sidecars: app, sidecar, sidecar, app")
         expect("sidecars on the way", request(node), 2)
@@ -123,7 +121,7 @@ def show(lab, directory):
 
 def main():
     start = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="enmesh-quickstart-") as directory, Lab() as lab:
+    with tempfile.TemporaryDirectory(prefix="enmesh-quickstart-") as directory, Lab(ENMESH, part("envoy")) as lab:
         show(lab, directory)
     title(f"done in {time.monotonic() - start:.0f} s")
     print("Shown: validate, diff, apply, a request through two sidecars, drift found and repaired, cleanup. The namespaces,\n"

@@ -4,7 +4,7 @@ A node has its own network, mount, process and cgroup namespace, and its root is
 written in the node lands in one directory (`Node.written()`), so that a test can say what was left behind. Needs root,
 iproute2, util-linux, and a cgroup v2 mount; with nothing but Python's standard library.
 
-    with Lab() as lab:
+    with Lab(part("envoy")) as lab:
         a, b = lab.node("a", "10.77.0.11"), lab.node("b", "10.77.0.12")
         a.run("ping", "-c1", "10.77.0.12")
 """
@@ -27,6 +27,10 @@ mount -t tmpfs tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
 cd "$1/root"
+for program in "${@:3}"; do
+	touch "usr/local/bin/${program##*/}"
+	mount --bind "$program" "usr/local/bin/${program##*/}"
+done
 mount -t proc proc proc
 mount --rbind /sys sys
 # the same file system twice on one mount point is refused
@@ -100,13 +104,6 @@ def part(name):
     return path
 
 
-def part_data(name):
-    path = os.path.join(parts_dir(), "share", name)
-    if not os.path.exists(path):
-        skip(f"{name} is not there; run tests/parts/get istio")
-    return path
-
-
 class Node:
     def __init__(self, lab, name, address):
         self.lab, self.name, self.address = lab, name, address
@@ -124,7 +121,8 @@ class Node:
         self.holder = subprocess.Popen(
             ["nsenter", f"--net=/run/netns/{self.netns}",
              "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--cgroup", "--uts",
-             "bash", "-c", f"hostname {self.name}\n" + INIT, "init", self.dir, self.lab.cgroup_mount],
+             "bash", "-c", f"hostname {self.name}\n" + INIT, "init", self.dir, self.lab.cgroup_mount,
+             *self.lab.programs],
             preexec_fn=lambda: (os.dup2(write, 3),
                                 open(os.path.join(self.cgroup, "cgroup.procs"), "w").write(str(os.getpid()))),
             pass_fds=(3, write) if write != 3 else (3,), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -136,11 +134,13 @@ class Node:
         self.link()
 
     def link(self):
-        outside = f"{self.lab.index:x}{self.name}"[:14]
+        outside = f"{self.lab.index:x}-{self.name}"[:15]
         self.lab.index += 1
         sh("ip", "link", "add", outside, "netns", self.lab.switch, "type", "veth", "peer", "name", "eth0", "netns",
            self.netns)
         sh("ip", "-n", self.lab.switch, "link", "set", outside, "master", "br0", "up")
+        # Without a link-local address, which would appear some time later.
+        sh("ip", "-n", self.netns, "link", "set", "eth0", "addrgenmode", "none")
         sh("ip", "-n", self.netns, "link", "set", "lo", "up")
         for address in self.address if isinstance(self.address, list) else [self.address]:
             v6 = ":" in address
@@ -190,11 +190,6 @@ class Node:
             shutil.copy(source, full)
         if mode is not None:
             os.chmod(full, mode)
-
-    def install(self, source, path):
-        """A program, without copying it: a bind mount on an empty file."""
-        self.write(path, "", 0o755)
-        self.run("mount", "--bind", source, path)
 
     def written(self):
         """Everything that was written in the node so far: path -> (mode, owner, group, mtime in ns, content)."""
@@ -256,9 +251,10 @@ def wait_rmdir(path):
 
 
 class Lab:
-    """Everything in it is named after the process, so two labs never meet."""
+    """Everything in it is named after the process, so two labs never meet. `programs` are in every node's /usr/local/bin."""
 
-    def __init__(self):
+    def __init__(self, *programs):
+        self.programs = [os.path.abspath(p) for p in programs]
         self.tag = f"el{os.getpid()}"
         self.switch = f"{self.tag}-sw"
         self.cgroup = self.cgroup_mount = None

@@ -79,8 +79,8 @@ class Watch:
 
 
 class Laws:
-    def __init__(self, enmesh, examples, name):
-        self.enmesh, self.name, self.about = enmesh, name, EXAMPLES[name]
+    def __init__(self, examples, name):
+        self.name, self.about = name, EXAMPLES[name]
         self.source = os.path.join(examples, name)
         self.api, self.failures = None, []
 
@@ -92,10 +92,7 @@ class Laws:
     # ---- machines ----
 
     def set_up(self, node):
-        node.install(self.enmesh, "/usr/local/bin/enmesh")
         node.copy_in(self.source, MESH)
-        for program in ("envoy", "etcd", "kube-apiserver"):
-            node.install(part(program), f"/usr/local/bin/{program}")
         node.write("/etc/enmesh/agent.yaml", json.dumps({
             "apiVersion": "enmesh.io/v1alpha1", "kind": "AgentConfig",
             "spec": {"node": node.name, "source": {"path": MESH}, "apiServer": {
@@ -129,7 +126,9 @@ class Laws:
         if not server:
             return []
         items = server.get("-A", OBJECT_KINDS)["items"]
-        return sorted((i["kind"], i["metadata"]["namespace"], i["metadata"]["name"], i["metadata"]["uid"]) for i in items)
+        # Pilot keeps its own in every namespace.
+        return sorted((i["kind"], i["metadata"]["namespace"], i["metadata"]["name"], i["metadata"]["uid"]) for i in items
+                      if not i["metadata"]["name"].startswith("istio-ca-"))
 
     def files(self, node):
         """All but what running programs themselves write: logs, and etcd's data."""
@@ -152,13 +151,17 @@ class Laws:
         mark = self.api.audit_mark() if self.api else 0
         before = self.files(node), node.processes()
         with Watch(node) as watch:
-            told = self.apply(node, "--dry-run", codes=(2,))
+            told = self.apply(node, "--dry-run", codes=(1,) if self.about.get("own_api") else (2,))
         self.check(node, "the dry run wrote to the kernel", not watch.seen, "\n".join(watch.seen))
         self.check(node, "the dry run wrote files or started processes", (self.files(node), node.processes()) == before)
         self.check(node, "the dry run wrote to the API server", not self.api or not self.writes(node, mark))
         done = self.apply(node)
-        self.check(node, "the apply did something else than the dry run told",
-                   self.essence(told) == self.essence(done) and told["summary"] == done["summary"],
+        if self.about.get("own_api"):
+            # Its API server is not there before this very pass has started it: the dry run says so, and tells the rest.
+            self.check(node, "the dry run did not call the objects unknown", told["unknown"] == ["objects"], str(told))
+            self.check(node, "no objects were applied", any(c["address"].startswith("objects/") for c in done["changes"]))
+            done["changes"] = [c for c in done["changes"] if not c["address"].startswith("objects/")]
+        self.check(node, "the apply did something else than the dry run told", self.essence(told) == self.essence(done),
                    json.dumps([self.essence(told), self.essence(done)], indent=1)[:20000])
 
     def writes(self, node, mark):
@@ -235,13 +238,14 @@ class Laws:
 
 def main(enmesh, examples, *args):
     failures = []
+    programs = [part(name) for name in ("envoy", "etcd", "kube-apiserver")]
     names = [args[1]] if args[:1] == ("--only",) else list(EXAMPLES)
     unknown = {n for n in os.listdir(examples)} - EXAMPLES.keys()
     if unknown:
         failures.append(f"examples that no test runs: {', '.join(sorted(unknown))}")
     for name in names:
-        with tempfile.TemporaryDirectory(prefix="enmesh-laws-") as directory, Lab() as lab:
-            laws = Laws(os.path.abspath(enmesh), examples, name)
+        with tempfile.TemporaryDirectory(prefix="enmesh-laws-") as directory, Lab(enmesh, *programs) as lab:
+            laws = Laws(examples, name)
             laws.run(lab, directory)
             failures += laws.failures
         print(f"{'not ok' if laws.failures else 'ok'}: {name}", flush=True)

@@ -71,8 +71,8 @@ spec:
 
 
 class Killing:
-    def __init__(self, enmesh, node, api):
-        self.enmesh, self.node, self.api = enmesh, node, api
+    def __init__(self, node, api):
+        self.node, self.api = node, api
         self.rules, self.failures = {}, []
         for name, values in MESHES.items():
             node.write(f"/etc/mesh-{name}/mesh.yaml",
@@ -164,14 +164,13 @@ def main(enmesh, rounds="200", seed=None):
     seed = int(seed) if seed else random.randrange(1 << 32)
     random.seed(seed)
     print(f"seed {seed}")
-    with tempfile.TemporaryDirectory(prefix="enmesh-kill-") as directory, Lab() as lab:
+    with tempfile.TemporaryDirectory(prefix="enmesh-kill-") as directory, Lab(enmesh) as lab:
         control = lab.node("control", "10.77.0.1")
         with ControlPlane(directory, crds=True, address="10.77.0.1", netns=control.netns) as api:
             node = lab.node("node", ADDRESS)
-            node.install(os.path.abspath(enmesh), "/usr/local/bin/enmesh")
             node.copy_in(api.token_file("admin"), "/etc/token", 0o600)
             node.copy_in(api.ca_file, "/etc/ca.crt")
-            killing = Killing(enmesh, node, api)
+            killing = Killing(node, api)
             killing.run(int(rounds))
     if killing.failures:
         sys.exit(f"{len(killing.failures)} failures")
