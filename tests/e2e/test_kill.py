@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""test_kill.py ENMESH [ROUNDS [SEED]]: SIGKILL at random instants of an apply.
+"""test_kill.py ENMESH [KILLS [SEED]]: SIGKILL at random instants of an apply.
 
 Two meshes that differ in rules, files, processes and objects; each round turns one into the other and is killed somewhere on
 the way. Afterwards the rules are the old or the new ones, every file is the old or the new one, at most one instance of each
@@ -8,6 +8,7 @@ process runs, and the next pass converges and leaves nothing over.
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -89,8 +90,20 @@ class Killing:
             raise RuntimeError(f"apply of {name} ended with {p.returncode}\n{p.stdout}{p.stderr}")
         return time.monotonic() - start
 
+    @staticmethod
+    def kill_pass(nsenter):
+        """nsenter waits for a child in the node's process namespace: that one is the pass."""
+        with open(f"/proc/{nsenter.pid}/task/{nsenter.pid}/children") as f:
+            children = [int(pid) for pid in f.read().split()]
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+        return bool(children)
+
     def live_rules(self):
-        return self.node.run("nft", "-s", "list", "table", "inet", "enmesh").stdout
+        """The table by name: the order of sets and chains in a listing is that in which they were made."""
+        blocks = self.node.run("nft", "-s", "list", "table", "inet", "enmesh").stdout.split("\n\n")
+        blocks = [b.removeprefix("table inet enmesh {\n").rstrip().removesuffix("\n}") for b in blocks]
+        return "\n".join(sorted(blocks))
 
     def running(self):
         lines = self.node.run("ps", "-eo", "args").stdout.splitlines()
@@ -130,25 +143,24 @@ class Killing:
         self.check(not left, f"round {round_}: left over: {left}")
 
     def check_objects(self, new):
-        entry = self.api.get("-n", "kill", "workloadentries.networking.istio.io", "web-node")
+        entry = self.api.get("-n", "kill", "workloadentries.networking.istio.io", "web.node")
         self.check(entry and entry["spec"]["ports"] == {"http": MESHES[new]["port"]}, f"object not converged: {entry}")
 
     def run(self, rounds):
-        duration = 0
-        for name in ("a", "b", "a"):
-            duration = max(duration, self.apply(name))
+        for name in ("a", "b"):
+            self.apply(name)
             self.rules[name] = self.live_rules()
+        duration = max(self.apply("a"), self.apply("b"), self.apply("a"))
         assert self.rules["a"] != self.rules["b"]
-        old, killed = "a", 0
-        for i in range(rounds):
+        old, killed, i = "a", 0, 0
+        while killed < rounds and i < 10 * rounds:
+            i += 1
             new = "b" if old == "a" else "a"
             p = subprocess.Popen(self.command(new), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             try:
-                # The lock's holder is enmesh itself: nsenter replaces itself, so the process that is killed is the pass.
                 p.wait(timeout=random.uniform(0, duration * 1.1))
             except subprocess.TimeoutExpired:
-                p.kill()
-                killed += 1
+                killed += self.kill_pass(p)
             p.wait()
             self.check_between(i, old, new)
             # Sometimes back to the old one, so that a half-made way is also undone.
@@ -157,7 +169,7 @@ class Killing:
             self.check_after(i, target)
             old = target
         self.check_objects(old)
-        print(f"{rounds} rounds of up to {duration * 1100:.0f} ms, {killed} killed in the middle, {len(self.failures)} failures")
+        print(f"{i} rounds of up to {duration * 1100:.0f} ms, {killed} killed on the way, {len(self.failures)} failures")
 
 
 def main(enmesh, rounds="200", seed=None):
