@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void add(struct diags *d, enum severity severity, struct pos pos, const char *format, va_list args)
+static void printf_like(4, 0)
+	add(struct diags *d, enum severity severity, struct pos pos, const char *format, va_list args)
 {
 	struct diag *diag = vec_push(d->arena, &d->list);
 

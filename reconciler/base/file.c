@@ -27,6 +27,11 @@ int file_open_beneath(int dir, const char *path, int flags)
 	return open_how(dir, path, flags, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
 }
 
+int file_open_plain(const char *path, int flags)
+{
+	return open_how(AT_FDCWD, path, flags, RESOLVE_NO_SYMLINKS);
+}
+
 int file_read_fd(int fd, size_t limit, struct arena *a, struct bytes *out)
 {
 	size_t cap, used = 0;
@@ -125,16 +130,34 @@ int file_write(int dir, const char *name, const struct bytes *content, const str
 	return attr->volatile_ || fsync(dir) == 0 ? 0 : -errno;
 }
 
-static int make_one(int dir, const char *name, mode_t mode)
+static int open_one(int dir, const char *name)
 {
 	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
 
-	if (fd >= 0 || errno != ENOENT)
-		return fd < 0 ? -errno : fd;
-	if (mkdirat(dir, name, mode) < 0 && errno != EEXIST)
-		return -errno;
-	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	if (fd >= 0)
+		return fd;
+	/* With O_DIRECTORY, a link is first of all no directory. */
+	if (errno == ENOTDIR && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode))
+		return -ELOOP;
+	return -errno;
+}
+
+static int make_one(int dir, const char *name, mode_t mode)
+{
+	int fd = open_one(dir, name), r = 0;
+	mode_t mask;
+
+	if (fd != -ENOENT)
+		return fd;
+	/* Not a chmod afterwards: killed in between, the directory would keep the wrong mode. */
+	mask = umask(0);
+	if (mkdirat(dir, name, mode) < 0)
+		r = -errno;
+	umask(mask);
+	if (!r && fsync(dir) < 0)
+		r = -errno;
+	return r && r != -EEXIST ? r : open_one(dir, name);
 }
 
 int dir_make(int dir, const char *path, mode_t mode, int *fd)

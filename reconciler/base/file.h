@@ -14,6 +14,8 @@ struct bytes {
 
 /* Opens without leaving dir: no absolute path, no "..", no link that leads out of it. */
 int file_open_beneath(int dir, const char *path, int flags);
+/* Opens a path no part of which is a symbolic link (-ELOOP), its last one included. */
+int file_open_plain(const char *path, int flags);
 
 /*
  * Reads an open file to its end. -EFBIG: it holds more than `limit` bytes; -EINVAL: not a regular file (a FIFO or
@@ -37,8 +39,11 @@ struct file_attr {
  */
 int file_write(int dir, const char *name, const struct bytes *content, const struct file_attr *attr);
 
-/* mkdir -p below dir; those that it makes get `mode`. Links are not followed (-ELOOP). The result is open
- * (O_PATH). */
+/*
+ * mkdir -p below dir; those that it makes get just `mode`, whatever the umask, and are synced. Links are not
+ * followed
+ * (-ELOOP). The result is open for use as a directory.
+ */
 int dir_make(int dir, const char *path, mode_t mode, int *fd);
 /* mkdir -p of a path as the caller means it (links are followed); open for use as a directory. */
 int dir_open(const char *path, mode_t mode, int *fd);
