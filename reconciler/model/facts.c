@@ -9,3 +9,11 @@ const struct fact_account *facts_account(const struct facts *f, const char *name
 			return a;
 	return NULL;
 }
+
+const struct fact_user *facts_user(const struct facts *f, uint32_t number)
+{
+	vec_each (u, &f->users)
+		if (u->number == number)
+			return u;
+	return NULL;
+}

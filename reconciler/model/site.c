@@ -134,11 +134,25 @@ static struct process *make_process(struct making *m, const struct process_spec 
 	return p;
 }
 
+/* Components come in the order of rank: those that this one waits for, if they run on this node, are there
+ * already. */
+static void make_after(struct making *m, const struct mesh_component *c, struct process *p)
+{
+	vec_each (after, &c->after) {
+		const char *name = arena_printf(m->arena, "component-%s", (*after)->name);
+
+		vec_each (other, &m->site->processes)
+			if ((*other)->name && !strcmp((*other)->name, name))
+				*vec_push(m->arena, &p->after.list) = (*other)->name;
+	}
+}
+
 static void make_component(struct making *m, const struct mesh_component *c)
 {
 	struct scope scope = { .mesh = m->site->model->mesh, .node = m->site->node, .component = c };
 	struct process *p = make_process(m, &c->process, &scope);
 
+	make_after(m, c, p);
 	p->name = arena_printf(m->arena, "component-%s", c->name);
 	p->title = arena_printf(m->arena, "component %s", c->name);
 	p->rank = c->rank;
@@ -314,6 +328,13 @@ static void add_account(const struct account *account, bool group, struct arena 
 	fact->group = group;
 }
 
+/* Whose own group must be known: a user by name has it in its account's fact. */
+static void add_user(const struct process *p, struct arena *a, struct facts *out)
+{
+	if (p->user.node && !p->user.name && !p->group.node && !facts_user(out, p->user.number))
+		vec_push(a, &out->users)->number = p->user.number;
+}
+
 void site_accounts(const struct site *s, struct arena *a, struct facts *out)
 {
 	vec_each (w, &s->workloads) {
@@ -327,6 +348,7 @@ void site_accounts(const struct site *s, struct arena *a, struct facts *out)
 
 		add_account(&p->user, false, a, out);
 		add_account(&p->group, true, a, out);
+		add_user(p, a, out);
 		vec_each (g, &p->groups)
 			add_account(g, true, a, out);
 		vec_each (f, &p->files) {
@@ -348,6 +370,25 @@ bool site_number(const struct site *s, const struct account *account, bool group
 	if (!fact || !fact->found)
 		return false;
 	*number = fact->number;
+	return true;
+}
+
+bool site_group(const struct site *s, const struct account *user, const struct account *group, uint32_t *number)
+{
+	const struct fact_account *named;
+	const struct fact_user *numbered;
+
+	if (group->node)
+		return site_number(s, group, true, number);
+	if (!user->name) {
+		numbered = facts_user(&s->facts, user->number);
+		*number = numbered && numbered->found ? numbered->primary_group : user->number;
+		return true;
+	}
+	named = facts_account(&s->facts, user->name, false);
+	if (!named || !named->found)
+		return false;
+	*number = named->primary_group;
 	return true;
 }
 

@@ -29,9 +29,10 @@ struct site_file {
 
 /* A process that enmesh runs. */
 struct process {
-	const char *name;  /* unique on the node: "sidecar-NAMESPACE.NAME", "component-NAME" */
-	const char *title; /* for people: "sidecar of bookinfo/reviews" */
-	unsigned rank;     /* components first, each after those that it waits for; sidecars last */
+	const char *name;   /* unique on the node: "sidecar-NAMESPACE.NAME", "component-NAME" */
+	const char *title;  /* for people: "sidecar of bookinfo/reviews" */
+	unsigned rank;      /* components first, each after those that it waits for; sidecars last */
+	struct texts after; /* names of processes of this node that must be ready before it starts */
 	struct texts argv;
 	struct labels env;
 	struct account user, group;
@@ -80,5 +81,11 @@ bool site_check(const struct site *s, bool needed, struct diags *d);
 
 /* The number of an account. False: the machine lacks the name. */
 bool site_number(const struct site *s, const struct account *account, bool group, uint32_t *number);
+
+/*
+ * The number of the group of what runs as `user`: `group`, or, where there is none, the user's own; for a number
+ * that the machine does not know as a user, the group of that number. False: the machine lacks the name.
+ */
+bool site_group(const struct site *s, const struct account *user, const struct account *group, uint32_t *number);
 
 #endif

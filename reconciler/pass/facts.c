@@ -51,10 +51,30 @@ static int look_up_group(struct fact_account *f, struct buffer *b)
 	return 0;
 }
 
-static int look_up(struct fact_account *f, struct buffer *b)
+static int look_up_account(void *fact, struct buffer *b)
+{
+	struct fact_account *f = fact;
+
+	return f->group ? look_up_group(f, b) : look_up_user(f, b);
+}
+
+static int look_up_number(void *fact, struct buffer *b)
+{
+	struct fact_user *f = fact;
+	struct passwd entry, *found;
+	int r = getpwuid_r(f->number, &entry, b->data, b->size, &found);
+
+	if (r || !found)
+		return without_absence(r);
+	f->found = true;
+	f->primary_group = entry.pw_gid;
+	return 0;
+}
+
+static int look_up(int (*one)(void *, struct buffer *), void *fact, struct buffer *b)
 {
 	for (;;) {
-		int r = f->group ? look_up_group(f, b) : look_up_user(f, b);
+		int r = one(fact, b);
 
 		if (r == EINTR)
 			continue;
@@ -70,14 +90,20 @@ bool facts_look_up(struct facts *facts, struct diags *d)
 	scoped(buffer_finish) struct buffer b = { NULL, 1024 };
 	bool ok = true;
 
-	if (facts->accounts.n)
+	if (facts->accounts.n || facts->users.n)
 		b.data = mem_alloc(b.size);
 	vec_each (f, &facts->accounts) {
-		int r = look_up(f, &b);
+		int r = look_up(look_up_account, f, &b);
 
 		if (r)
 			ok = diag_failure(d, "the %s '%s' cannot be looked up: %s", f->group ? "group" : "user",
 				f->name, strerror(r));
+	}
+	vec_each (u, &facts->users) {
+		int r = look_up(look_up_number, u, &b);
+
+		if (r)
+			ok = diag_failure(d, "the user %u cannot be looked up: %s", u->number, strerror(r));
 	}
 	return ok;
 }
