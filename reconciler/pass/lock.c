@@ -11,6 +11,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/file.h"
 #include "pass/clock.h"
 
@@ -20,7 +21,16 @@
 #define CIFS_MAGIC 0xff534d42u
 #define SMB2_MAGIC 0xfe534d42u
 
-enum { RETRY_MS = 20, TEXT_MAX = 256 };
+enum {
+	RETRY_MS = 20,
+	TEXT_MAX = 256,
+	/*
+	 * A process that a pass was starting when it was killed still has the lock, until its program runs: nobody
+	 * must look at the node before that. It is a matter of milliseconds, so even who does not wait waits for
+	 * it.
+	 */
+	ORPHANED_US = 2 * 1000 * 1000,
+};
 
 static bool on_network(int dir)
 {
@@ -107,17 +117,29 @@ static int try_once(const struct lock_wish *wish, struct arena *a, struct lock *
 	return 0;
 }
 
+static bool is_dead(const char *holder)
+{
+	struct process_id id;
+	bool ended = false;
+	int pid;
+
+	if (!holder || sscanf(holder, "pid %d,", &pid) != 1)
+		return false;
+	return process_identify(pid, &id, &ended) == -ESRCH || ended;
+}
+
 int lock_take(const struct lock_wish *wish, struct arena *a, struct lock *out, const char **holder)
 {
-	long long end = clock_monotonic_us() + wish->timeout_ms * 1000;
+	long long began = clock_monotonic_us(), end = began + wish->timeout_ms * 1000;
 
 	*holder = NULL;
 	for (;;) {
 		int r = try_once(wish, a, out, holder);
+		long long now = clock_monotonic_us();
 
 		if (r == -EAGAIN)
 			continue;
-		if (r != -EBUSY || clock_monotonic_us() >= end)
+		if (r != -EBUSY || (now >= end && (now >= began + ORPHANED_US || !is_dead(*holder))))
 			return r;
 		/* A blocking flock(2) has no time limit, so it is asked for again and again. */
 		poll(NULL, 0, RETRY_MS);

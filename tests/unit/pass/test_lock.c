@@ -136,6 +136,28 @@ static void test_dead_holder_holds_nothing(void **state)
 	lock_release(&lock);
 }
 
+/* What a pass was starting when it was killed has inherited the lock, until its program runs. */
+static void test_what_a_dead_holder_left_is_waited_for(void **state)
+{
+	const char *holder;
+	struct lock lock;
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (!pid) {
+		if (take_for(0, &lock, &holder))
+			_exit(1);
+		if (!fork())
+			usleep(200000);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
+	assert_int_equal(take_for(0, &lock, &holder), 0);
+	lock_release(&lock);
+}
+
 static void test_stopped_holder_still_holds(void **state)
 {
 	struct other other = start_other(true);
@@ -239,6 +261,7 @@ int main(void)
 		TEST(test_held_lock_names_its_holder),
 		TEST(test_lock_is_free_after_its_release),
 		TEST(test_dead_holder_holds_nothing),
+		TEST(test_what_a_dead_holder_left_is_waited_for),
 		TEST(test_stopped_holder_still_holds),
 		TEST(test_waiting_gets_the_lock),
 		TEST(test_stop_ends_the_waiting),
