@@ -59,8 +59,14 @@ static struct value random_value(enum type type)
 		for (uint32_t i = 0; i < type_info(type)->size; i++)
 			v.data[i] = (unsigned char)(chance(40) ? 0 : below(256));
 		return v;
+	case TYPE_CT_STATE:
+		return value_number(1 + below(15));
+	case TYPE_FLAG:
+		return value_byte(chance(50));
+	case TYPE_CGROUP: /* nft takes only paths of groups that exist */
 	case TYPE_NONE:
 	case TYPE_VERDICT:
+	case TYPE_COUNT:
 		break;
 	}
 	return v;
@@ -134,17 +140,17 @@ static bool has_field(const struct rule *r, enum field field)
 	return false;
 }
 
-/* Whether the rule has fixed the family otherwise: nft refuses `ip6 daddr` after `ip saddr`. */
+/* Whether the rule has fixed the family or protocol otherwise: nft refuses `ip6 daddr` after `ip saddr`. */
 static bool other_family(const struct rule *r, enum field field)
 {
-	uint8_t wanted = field_info(field)->nfproto;
+	uint8_t family = field_info(field)->nfproto, protocol = field_info(field)->l4proto;
 
 	vec_each (s, &r->statements) {
-		if (s->field == FIELD_NFPROTO && s->kind == MATCH_VALUE && wanted &&
-			(s->negated || s->value.data[0] != wanted))
+		if (s->kind != MATCH_VALUE)
+			continue;
+		if (s->field == FIELD_NFPROTO && family && (s->negated || s->value.data[0] != family))
 			return true;
-		if (s->field == FIELD_L4PROTO && s->kind == MATCH_VALUE && field == FIELD_DEST_PORT &&
-			(s->negated || s->value.data[0] != IPPROTO_TCP))
+		if (s->field == FIELD_L4PROTO && protocol && (s->negated || s->value.data[0] != protocol))
 			return true;
 	}
 	return false;
@@ -165,6 +171,12 @@ static void add_match(struct rule *r, const struct ruleset *rs, struct arena *a,
 	struct set *set = chance(50) ? set_with(rs, type, TYPE_NONE) : NULL;
 	struct statement *s;
 
+	/* A socket is looked up on the way in; ports one after the other would be merged into one comparison by
+	 * nft. */
+	if (field == FIELD_CGROUP || (field == FIELD_TRANSPARENT && output) ||
+		(field == FIELD_UDP_SOURCE_PORT && has_field(r, FIELD_UDP_DEST_PORT)) ||
+		(field == FIELD_UDP_DEST_PORT && has_field(r, FIELD_UDP_SOURCE_PORT)))
+		return;
 	if (has_field(r, field) || other_family(r, field) ||
 		(output ? field == FIELD_IN_INTERFACE : field == FIELD_OUT_INTERFACE))
 		return;
@@ -173,8 +185,8 @@ static void add_match(struct rule *r, const struct ruleset *rs, struct arena *a,
 		set = NULL;
 	if (field_info(field)->nfproto)
 		require(r, a, FIELD_NFPROTO, value_byte(field_info(field)->nfproto));
-	if (field == FIELD_DEST_PORT)
-		require(r, a, FIELD_L4PROTO, value_byte(IPPROTO_TCP));
+	if (field_info(field)->l4proto)
+		require(r, a, FIELD_L4PROTO, value_byte(field_info(field)->l4proto));
 	/* Two addresses compared one after the other would be merged into one comparison by nft. */
 	if ((field == FIELD_IP_SOURCE || field == FIELD_IP_DEST || field == FIELD_IP6_SOURCE ||
 		    field == FIELD_IP6_DEST) &&
@@ -182,11 +194,66 @@ static void add_match(struct rule *r, const struct ruleset *rs, struct arena *a,
 		vec_each (other, &r->statements)
 			if (field_info(other->field)->loader == LOAD_NETWORK_HEADER)
 				return;
+	if (field == FIELD_CT_STATE) {
+		push(r, a, MATCH_FLAGS, field)->value = random_value(type);
+		return;
+	}
 	s = push(r, a, set ? MATCH_SET : MATCH_VALUE, field);
 	s->negated = chance(25);
 	s->set = set ? set->name : NULL;
 	if (!set)
 		s->value = random_value(type);
+}
+
+/* What only rules outside of nat chains do. */
+static void add_filter_statement(struct rule *r, struct arena *a, bool prerouting)
+{
+	switch (below(6)) {
+	case 0:
+		push(r, a, STATEMENT_SET_MARK, (enum field)0)->value = random_value(TYPE_MARK);
+		break;
+	case 1:
+		push(r, a, STATEMENT_SAVE_MARK, (enum field)0);
+		break;
+	case 2:
+		push(r, a, STATEMENT_RESTORE_MARK, (enum field)0);
+		break;
+	case 3:
+		push(r, a, STATEMENT_SET_ZONE, (enum field)0)->value = value_number(1 + below(1000));
+		break;
+	case 4:
+		/* nft wants the family named in the statement where the rule has matched one. */
+		if (!prerouting || other_family(r, FIELD_TCP_DEST_PORT) || has_field(r, FIELD_NFPROTO))
+			break;
+		require(r, a, FIELD_L4PROTO, value_byte(IPPROTO_TCP));
+		push(r, a, STATEMENT_TPROXY, (enum field)0)->value = random_value(TYPE_PORT);
+		break;
+	default:
+		break;
+	}
+}
+
+static void add_filter_rules(struct chain *c, const struct ruleset *rs, struct arena *a)
+{
+	static const enum verdict verdicts[] = { VERDICT_ACCEPT, VERDICT_DROP, VERDICT_RETURN };
+	bool prerouting = c->hook == NF_INET_PRE_ROUTING;
+
+	for (unsigned n = below(9); n; n--) {
+		struct rule *r = vec_push(a, &c->rules);
+
+		for (unsigned m = below(4); m; m--)
+			add_match(r, rs, a, !prerouting);
+		for (unsigned m = below(3); m; m--)
+			add_filter_statement(r, a, prerouting);
+		if (chance(30)) {
+			push(r, a, STATEMENT_REJECT, (enum field)0);
+		} else if (chance(30) && !other_family(r, FIELD_TCP_DEST_PORT)) {
+			require(r, a, FIELD_L4PROTO, value_byte(IPPROTO_TCP));
+			push(r, a, STATEMENT_RESET, (enum field)0);
+		} else {
+			push(r, a, STATEMENT_VERDICT, (enum field)0)->verdict = verdicts[below(3)];
+		}
+	}
 }
 
 static void end_rule(struct rule *r, const struct ruleset *rs, struct arena *a, bool regular)
@@ -199,13 +266,13 @@ static void end_rule(struct rule *r, const struct ruleset *rs, struct arena *a, 
 		push(r, a, STATEMENT_COUNTER, (enum field)0);
 	switch (below(6)) {
 	case 0:
-		if (other_family(r, FIELD_DEST_PORT))
+		if (other_family(r, FIELD_TCP_DEST_PORT))
 			break;
 		require(r, a, FIELD_L4PROTO, value_byte(IPPROTO_TCP));
 		push(r, a, STATEMENT_REDIRECT, (enum field)0)->value = random_value(TYPE_PORT);
 		return;
 	case 1:
-		if (!map || other_family(r, FIELD_DEST_PORT))
+		if (!map || other_family(r, FIELD_TCP_DEST_PORT))
 			break;
 		require(r, a, FIELD_L4PROTO, value_byte(IPPROTO_TCP));
 		push(r, a, STATEMENT_REDIRECT_MAP, FIELD_USER)->set = map->name;
@@ -260,6 +327,16 @@ static void generate(struct ruleset *r, struct arena *a)
 	c->priority = NF_IP_PRI_NAT_DST;
 	c->drop = chance(10);
 	add_rules(c, r, a);
+	c = ruleset_add_chain(r, a, "mangle");
+	c->type = CHAIN_FILTER;
+	c->hook = NF_INET_PRE_ROUTING;
+	c->priority = NF_IP_PRI_MANGLE;
+	add_filter_rules(c, r, a);
+	c = ruleset_add_chain(r, a, "raw");
+	c->type = chance(50) ? CHAIN_FILTER : CHAIN_ROUTE;
+	c->hook = NF_INET_LOCAL_OUT;
+	c->priority = NF_IP_PRI_RAW;
+	add_filter_rules(c, r, a);
 	ruleset_normalize(r, a);
 }
 

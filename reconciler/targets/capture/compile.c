@@ -64,8 +64,8 @@ static void match_protocol(struct compiling *c, struct rule *r, enum field field
 {
 	if (field_info(field)->nfproto)
 		match_value(c, r, FIELD_NFPROTO, value_byte(field_info(field)->nfproto));
-	if (field == FIELD_DEST_PORT)
-		match_value(c, r, FIELD_L4PROTO, value_byte(IPPROTO_TCP));
+	if (field_info(field)->l4proto)
+		match_value(c, r, FIELD_L4PROTO, value_byte(field_info(field)->l4proto));
 }
 
 static void match_set(struct compiling *c, struct rule *r, enum field field, const char *set, bool negated)
@@ -139,7 +139,7 @@ static struct set *set_of(struct compiling *c, const char *name, enum type key, 
 /* An id where this machine knows the account, else its name, which can be shown but not written. */
 static struct value account_value(const struct compiling *c, const struct account *account, bool group)
 {
-	struct value v = { .name = account->name };
+	struct value v = { .shown = account->name, .missing = true };
 	uint32_t number;
 
 	return site_number(c->site, account, group, &number) ? value_number(number) : v;
@@ -341,9 +341,9 @@ static void add_prerouting(struct compiling *c)
 	let_go(c, r, "not to this machine");
 	/* tcp dport @tunnel-ports counter accept */
 	r = add_rule(c, chain);
-	match_set(c, r, FIELD_DEST_PORT, TUNNEL_PORTS, false);
+	match_set(c, r, FIELD_TCP_DEST_PORT, TUNNEL_PORTS, false);
 	let_go(c, r, "tunnel");
-	dispatch(c, chain, FIELD_DEST_PORT, PORT_POLICY);
+	dispatch(c, chain, FIELD_TCP_DEST_PORT, PORT_POLICY);
 	if (!c->all_ports)
 		return;
 	/* meta l4proto tcp goto in-CAPTURE */
@@ -455,8 +455,8 @@ static void add_inbound_chain(struct compiling *c, const struct mesh_capture *ca
 	chain->origin = capture->node;
 	exclude_set(c, chain, FIELD_IN_INTERFACE, interface_set(c, capture), "excluded interfaces");
 	if (c->all_ports && c->all_ports->capture == capture)
-		exclude_set(c, chain, FIELD_DEST_PORT, excluded_ports(c, capture), "excluded ports");
-	redirect_mapped(c, chain, FIELD_DEST_PORT, PORT_PROXY);
+		exclude_set(c, chain, FIELD_TCP_DEST_PORT, excluded_ports(c, capture), "excluded ports");
+	redirect_mapped(c, chain, FIELD_TCP_DEST_PORT, PORT_PROXY);
 	if (c->all_ports && c->all_ports->capture == capture)
 		redirect_to(c, chain, c->all_ports->sidecar->inbound);
 }
@@ -491,7 +491,7 @@ static void hairpin(struct compiling *c, struct chain *chain, const struct famil
 	match_interface(c, r, FIELD_OUT_INTERFACE, "lo");
 	match_protocol(c, r, f->dest);
 	match_other(c, r, f->dest, value_address(f->family, f->loopback));
-	match_set(c, r, FIELD_DEST_PORT, TUNNEL_PORTS, true);
+	match_set(c, r, FIELD_TCP_DEST_PORT, TUNNEL_PORTS, true);
 	map_statement(c, r, STATEMENT_REDIRECT_MAP, FIELD_USER, HAIRPIN);
 	r->comment = "proxy to this machine";
 }
@@ -540,7 +540,7 @@ static void add_outbound_chain(struct compiling *c, const struct mesh_capture *c
 
 	chain->origin = capture->node;
 	exclude_set(c, chain, FIELD_OUT_INTERFACE, interface_set(c, capture), "excluded interfaces");
-	exclude_set(c, chain, FIELD_DEST_PORT,
+	exclude_set(c, chain, FIELD_TCP_DEST_PORT,
 		port_set(c, name_of(c, "out-", capture, "-exclude-ports"), &capture->outbound_exclude_ports),
 		"excluded ports");
 	for (size_t i = 0; i < array_len(families); i++)
@@ -558,7 +558,7 @@ static void add_outbound_chain(struct compiling *c, const struct mesh_capture *c
 		exclude_set(c, chain, families[i].dest,
 			ranges_of(c, capture, "exclude", &capture->outbound_exclude, &families[i]),
 			"excluded ranges");
-	capture_set(c, chain, FIELD_DEST_PORT,
+	capture_set(c, chain, FIELD_TCP_DEST_PORT,
 		port_set(c, name_of(c, "out-", capture, "-ports"), &capture->outbound_ports));
 	for (size_t i = 0; i < array_len(families); i++)
 		capture_set(c, chain, families[i].dest,

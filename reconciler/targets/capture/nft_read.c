@@ -102,9 +102,10 @@ enum { REGISTERS = NFT_REG32_15 + 1 };
 
 /* What an expression has put into a register. */
 struct loaded {
-	enum { EMPTY, FIELD, IMMEDIATE, MAPPED } kind;
+	enum { EMPTY, FIELD, MASKED, IMMEDIATE, MAPPED } kind;
 	enum field field;
-	struct value value;
+	uint32_t level, size; /* of a cgroup; of a constant */
+	struct value value;   /* constant or mask */
 	const char *set;
 };
 
@@ -121,6 +122,22 @@ static struct loaded *reg(struct decoding *d, const struct nftnl_expr *e, uint16
 	return n < REGISTERS ? &d->registers[n] : NULL;
 }
 
+static bool copy_value(struct value *to, const void *data, uint32_t size, enum type type)
+{
+	if (!data || size > VALUE_SIZE || size != type_info(type)->size)
+		return false;
+	memcpy(to->data, data, size);
+	return true;
+}
+
+static bool has_matched(const struct rule *r, enum field field, uint8_t value)
+{
+	vec_each (s, &r->statements)
+		if (s->kind == MATCH_VALUE && s->field == field && !s->negated)
+			return s->value.data[0] == value;
+	return false;
+}
+
 static bool load(struct decoding *d, const struct nftnl_expr *e, uint16_t dreg, enum loader loader, uint32_t key,
 	uint32_t size)
 {
@@ -131,16 +148,80 @@ static bool load(struct decoding *d, const struct nftnl_expr *e, uint16_t dreg, 
 
 		if (info->loader != loader || info->key != key || (size && type_info(info->type)->size != size))
 			continue;
-		*to = (struct loaded){ FIELD, (enum field)f, { { 0 }, NULL }, NULL };
+		/* TCP's ports are where UDP's are: what the rule has asked for before tells them apart. */
+		if (info->l4proto && !has_matched(d->rule, FIELD_L4PROTO, info->l4proto))
+			continue;
+		*to = (struct loaded){ .kind = FIELD, .field = (enum field)f };
 		return true;
 	}
 	return false;
 }
 
+static struct statement *add_statement(struct decoding *d, enum statement_kind kind)
+{
+	struct statement *s = vec_push(d->arena, &d->rule->statements);
+
+	s->kind = kind;
+	return s;
+}
+
+static bool is_constant(const struct loaded *l, uint32_t size)
+{
+	return l && l->kind == IMMEDIATE && l->size == size;
+}
+
+static bool is_field(const struct loaded *l, enum field field)
+{
+	return l && l->kind == FIELD && l->field == field;
+}
+
 static bool on_meta(struct decoding *d, const struct nftnl_expr *e)
 {
-	return nftnl_expr_is_set(e, NFTNL_EXPR_META_DREG) &&
-	       load(d, e, NFTNL_EXPR_META_DREG, LOAD_META, nftnl_expr_get_u32(e, NFTNL_EXPR_META_KEY), 0);
+	uint32_t key = nftnl_expr_get_u32(e, NFTNL_EXPR_META_KEY);
+	const struct loaded *from;
+
+	if (nftnl_expr_is_set(e, NFTNL_EXPR_META_DREG))
+		return load(d, e, NFTNL_EXPR_META_DREG, LOAD_META, key, 0);
+	from = reg(d, e, NFTNL_EXPR_META_SREG);
+	if (key != NFT_META_MARK)
+		return false;
+	if (is_constant(from, sizeof(uint32_t)))
+		add_statement(d, STATEMENT_SET_MARK)->value = from->value;
+	else if (is_field(from, FIELD_CT_MARK))
+		add_statement(d, STATEMENT_RESTORE_MARK);
+	else
+		return false;
+	return true;
+}
+
+static bool on_ct(struct decoding *d, const struct nftnl_expr *e)
+{
+	uint32_t key = nftnl_expr_get_u32(e, NFTNL_EXPR_CT_KEY);
+	const struct loaded *from;
+
+	if (nftnl_expr_is_set(e, NFTNL_EXPR_CT_DIR))
+		return false;
+	if (nftnl_expr_is_set(e, NFTNL_EXPR_CT_DREG))
+		return load(d, e, NFTNL_EXPR_CT_DREG, LOAD_CT, key, 0);
+	from = reg(d, e, NFTNL_EXPR_CT_SREG);
+	if (key == NFT_CT_ZONE && is_constant(from, sizeof(uint16_t)))
+		add_statement(d, STATEMENT_SET_ZONE)->value = from->value;
+	else if (key == NFT_CT_MARK && is_field(from, FIELD_MARK))
+		add_statement(d, STATEMENT_SAVE_MARK);
+	else
+		return false;
+	return true;
+}
+
+static bool on_socket(struct decoding *d, const struct nftnl_expr *e)
+{
+	struct loaded *to = reg(d, e, NFTNL_EXPR_SOCKET_DREG);
+
+	if (!load(d, e, NFTNL_EXPR_SOCKET_DREG, LOAD_SOCKET, nftnl_expr_get_u32(e, NFTNL_EXPR_SOCKET_KEY), 0))
+		return false;
+	to->level =
+		nftnl_expr_is_set(e, NFTNL_EXPR_SOCKET_LEVEL) ? nftnl_expr_get_u32(e, NFTNL_EXPR_SOCKET_LEVEL) : 0;
+	return true;
 }
 
 /* IPv4 and IPv6 addresses at one offset differ by size. */
@@ -162,11 +243,25 @@ static bool on_fib(struct decoding *d, const struct nftnl_expr *e)
 	       load(d, e, NFTNL_EXPR_FIB_DREG, LOAD_FIB, nftnl_expr_get_u32(e, NFTNL_EXPR_FIB_FLAGS), 0);
 }
 
-static bool copy_value(struct value *to, const void *data, uint32_t size, enum type type)
+/* The one use of a mask: one of some flags is set. */
+static bool on_bitwise(struct decoding *d, const struct nftnl_expr *e)
 {
-	if (!data || size > VALUE_SIZE || size != type_info(type)->size)
+	static const unsigned char zero[VALUE_SIZE];
+	const struct loaded *from = reg(d, e, NFTNL_EXPR_BITWISE_SREG);
+	struct loaded *to = reg(d, e, NFTNL_EXPR_BITWISE_DREG);
+	uint32_t size, xor_size;
+	const void *mask = nftnl_expr_get(e, NFTNL_EXPR_BITWISE_MASK, &size);
+	const void * xor = nftnl_expr_get(e, NFTNL_EXPR_BITWISE_XOR, &xor_size);
+	struct loaded masked = { .kind = MASKED };
+
+	if (!from || !to || from->kind != FIELD ||
+		nftnl_expr_get_u32(e, NFTNL_EXPR_BITWISE_OP) != NFT_BITWISE_BOOL || !xor ||
+		xor_size > sizeof(zero) || memcmp(xor, zero, xor_size))
 		return false;
-	memcpy(to->data, data, size);
+	masked.field = from->field;
+	if (!copy_value(&masked.value, mask, size, field_info(from->field)->type))
+		return false;
+	*to = masked;
 	return true;
 }
 
@@ -174,17 +269,21 @@ static bool on_cmp(struct decoding *d, const struct nftnl_expr *e)
 {
 	const struct loaded *from = reg(d, e, NFTNL_EXPR_CMP_SREG);
 	uint32_t op = nftnl_expr_get_u32(e, NFTNL_EXPR_CMP_OP), size;
+	const void *data = nftnl_expr_get(e, NFTNL_EXPR_CMP_DATA, &size);
+	struct value compared = { 0 };
 	struct statement *s;
-	const void *data;
 
-	if (!from || from->kind != FIELD || (op != NFT_CMP_EQ && op != NFT_CMP_NEQ))
+	if (!from || (from->kind != FIELD && from->kind != MASKED) || (op != NFT_CMP_EQ && op != NFT_CMP_NEQ) ||
+		!copy_value(&compared, data, size, field_info(from->field)->type))
 		return false;
-	s = vec_push(d->arena, &d->rule->statements);
-	s->kind = MATCH_VALUE;
+	if (from->kind == MASKED && (op != NFT_CMP_NEQ || value_as_number(&compared)))
+		return false;
+	s = add_statement(d, from->kind == MASKED ? MATCH_FLAGS : MATCH_VALUE);
 	s->field = from->field;
-	s->negated = op == NFT_CMP_NEQ;
-	data = nftnl_expr_get(e, NFTNL_EXPR_CMP_DATA, &size);
-	return copy_value(&s->value, data, size, field_info(from->field)->type);
+	s->level = from->level;
+	s->value = from->kind == MASKED ? from->value : compared;
+	s->negated = from->kind == FIELD && op == NFT_CMP_NEQ;
+	return true;
 }
 
 static bool on_lookup(struct decoding *d, const struct nftnl_expr *e)
@@ -201,12 +300,12 @@ static bool on_lookup(struct decoding *d, const struct nftnl_expr *e)
 
 		if (!to)
 			return false;
-		*to = (struct loaded){ MAPPED, from->field, { { 0 }, NULL }, arena_strdup(d->arena, set) };
+		*to = (struct loaded){ .kind = MAPPED, .field = from->field, .set = arena_strdup(d->arena, set) };
 		return true;
 	}
-	s = vec_push(d->arena, &d->rule->statements);
-	s->kind = mapped ? STATEMENT_VERDICT_MAP : MATCH_SET;
+	s = add_statement(d, mapped ? STATEMENT_VERDICT_MAP : MATCH_SET);
 	s->field = from->field;
+	s->level = from->level;
 	s->negated = nftnl_expr_get_u32(e, NFTNL_EXPR_LOOKUP_FLAGS) & NFT_LOOKUP_F_INV;
 	s->set = arena_strdup(d->arena, set);
 	return true;
@@ -236,49 +335,81 @@ static bool verdict_of(uint32_t code, enum verdict *out)
 
 static bool on_immediate(struct decoding *d, const struct nftnl_expr *e)
 {
-	struct loaded *to = reg(d, e, NFTNL_EXPR_IMM_DREG);
+	struct loaded *to = reg(d, e, NFTNL_EXPR_IMM_DREG), constant = { .kind = IMMEDIATE };
 	const char *chain = nftnl_expr_get_str(e, NFTNL_EXPR_IMM_CHAIN);
 	struct statement *s;
 	const void *data;
-	uint32_t size;
 
 	if (!to)
 		return false;
 	if (nftnl_expr_get_u32(e, NFTNL_EXPR_IMM_DREG) != NFT_REG_VERDICT) {
-		data = nftnl_expr_get(e, NFTNL_EXPR_IMM_DATA, &size);
-		*to = (struct loaded){ .kind = IMMEDIATE };
-		/* The only constant that a rule of ours loads is a port. */
-		return copy_value(&to->value, data, size, TYPE_PORT);
+		data = nftnl_expr_get(e, NFTNL_EXPR_IMM_DATA, &constant.size);
+		if (!data || constant.size > VALUE_SIZE)
+			return false;
+		memcpy(constant.value.data, data, constant.size);
+		*to = constant;
+		return true;
 	}
-	s = vec_push(d->arena, &d->rule->statements);
-	s->kind = STATEMENT_VERDICT;
+	s = add_statement(d, STATEMENT_VERDICT);
 	s->chain = chain ? arena_strdup(d->arena, chain) : NULL;
 	return verdict_of(nftnl_expr_get_u32(e, NFTNL_EXPR_IMM_VERDICT), &s->verdict);
 }
 
-static bool on_redirect(struct decoding *d, const struct nftnl_expr *e)
+/* A port that is given, or looked up. */
+static bool add_port_statement(
+	struct decoding *d, const struct loaded *from, enum statement_kind given, enum statement_kind mapped)
 {
-	const struct loaded *from = reg(d, e, NFTNL_EXPR_REDIR_REG_PROTO_MIN);
-	uint32_t flags = nftnl_expr_get_u32(e, NFTNL_EXPR_REDIR_FLAGS);
 	struct statement *s;
 
-	/* The kernel sets this flag by itself where a port is given. */
-	if (!from || flags & ~(uint32_t)NF_NAT_RANGE_PROTO_SPECIFIED ||
-		nftnl_expr_get_u32(e, NFTNL_EXPR_REDIR_REG_PROTO_MAX) !=
-			nftnl_expr_get_u32(e, NFTNL_EXPR_REDIR_REG_PROTO_MIN))
+	if (!from || (from->kind != MAPPED && !is_constant(from, type_info(TYPE_PORT)->size)))
 		return false;
-	s = vec_push(d->arena, &d->rule->statements);
-	s->kind = from->kind == MAPPED ? STATEMENT_REDIRECT_MAP : STATEMENT_REDIRECT;
+	s = add_statement(d, from->kind == MAPPED ? mapped : given);
 	s->field = from->field;
 	s->value = from->value;
 	s->set = from->set;
-	return from->kind == MAPPED || from->kind == IMMEDIATE;
+	return true;
+}
+
+static bool on_redirect(struct decoding *d, const struct nftnl_expr *e)
+{
+	uint32_t flags = nftnl_expr_get_u32(e, NFTNL_EXPR_REDIR_FLAGS);
+
+	/* The kernel sets this flag by itself where a port is given. */
+	if (flags & ~(uint32_t)NF_NAT_RANGE_PROTO_SPECIFIED ||
+		nftnl_expr_get_u32(e, NFTNL_EXPR_REDIR_REG_PROTO_MAX) !=
+			nftnl_expr_get_u32(e, NFTNL_EXPR_REDIR_REG_PROTO_MIN))
+		return false;
+	return add_port_statement(
+		d, reg(d, e, NFTNL_EXPR_REDIR_REG_PROTO_MIN), STATEMENT_REDIRECT, STATEMENT_REDIRECT_MAP);
+}
+
+static bool on_tproxy(struct decoding *d, const struct nftnl_expr *e)
+{
+	if (nftnl_expr_get_u32(e, NFTNL_EXPR_TPROXY_FAMILY) != NFPROTO_UNSPEC ||
+		nftnl_expr_is_set(e, NFTNL_EXPR_TPROXY_REG_ADDR))
+		return false;
+	return add_port_statement(
+		d, reg(d, e, NFTNL_EXPR_TPROXY_REG_PORT), STATEMENT_TPROXY, STATEMENT_TPROXY_MAP);
+}
+
+static bool on_reject(struct decoding *d, const struct nftnl_expr *e)
+{
+	uint32_t type = nftnl_expr_get_u32(e, NFTNL_EXPR_REJECT_TYPE);
+
+	if (type == NFT_REJECT_ICMPX_UNREACH &&
+		nftnl_expr_get_u8(e, NFTNL_EXPR_REJECT_CODE) == NFT_REJECT_ICMPX_PORT_UNREACH)
+		add_statement(d, STATEMENT_REJECT);
+	else if (type == NFT_REJECT_TCP_RST)
+		add_statement(d, STATEMENT_RESET);
+	else
+		return false;
+	return true;
 }
 
 static bool on_counter(struct decoding *d, const struct nftnl_expr *e)
 {
 	d->rule->packets = nftnl_expr_get_u64(e, NFTNL_EXPR_CTR_PACKETS);
-	vec_push(d->arena, &d->rule->statements)->kind = STATEMENT_COUNTER;
+	add_statement(d, STATEMENT_COUNTER);
 	return true;
 }
 
@@ -288,12 +419,17 @@ static const struct {
 } decoders[] = {
 	{ "meta", on_meta },
 	{ "payload", on_payload },
+	{ "fib", on_fib },
+	{ "ct", on_ct },
+	{ "socket", on_socket },
+	{ "bitwise", on_bitwise },
 	{ "cmp", on_cmp },
 	{ "lookup", on_lookup },
-	{ "redir", on_redirect },
 	{ "immediate", on_immediate },
 	{ "counter", on_counter },
-	{ "fib", on_fib },
+	{ "redir", on_redirect },
+	{ "tproxy", on_tproxy },
+	{ "reject", on_reject },
 };
 
 static int on_expression(struct nftnl_expr *e, void *context)
@@ -371,7 +507,7 @@ static int on_rule(const struct nlmsghdr *message, void *context)
 
 static bool find_type(uint32_t number, uint32_t size, enum type *out)
 {
-	for (int t = TYPE_VERDICT; t <= TYPE_ADDRESS_TYPE; t++) {
+	for (int t = TYPE_VERDICT; t < TYPE_COUNT; t++) {
 		if (type_info((enum type)t)->number != number || type_info((enum type)t)->size != size)
 			continue;
 		*out = (enum type)t;

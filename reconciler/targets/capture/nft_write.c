@@ -118,9 +118,9 @@ static struct nftnl_expr *add_expression(struct nftnl_rule *rule, const char *na
 	return e;
 }
 
-static void load_field(struct nftnl_rule *rule, enum field field)
+static void load_field(struct nftnl_rule *rule, const struct statement *s)
 {
-	const struct field_info *info = field_info(field);
+	const struct field_info *info = field_info(s->field);
 	struct nftnl_expr *e;
 
 	switch (info->loader) {
@@ -144,6 +144,18 @@ static void load_field(struct nftnl_rule *rule, enum field field)
 		nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_FLAGS, info->key);
 		nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
 		nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_DREG, NFT_REG_1);
+		break;
+	case LOAD_CT:
+		e = add_expression(rule, "ct");
+		nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, info->key);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, NFT_REG_1);
+		break;
+	case LOAD_SOCKET:
+		e = add_expression(rule, "socket");
+		nftnl_expr_set_u32(e, NFTNL_EXPR_SOCKET_KEY, info->key);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_SOCKET_DREG, NFT_REG_1);
+		if (s->field == FIELD_CGROUP)
+			nftnl_expr_set_u32(e, NFTNL_EXPR_SOCKET_LEVEL, s->level);
 		break;
 	}
 }
@@ -178,49 +190,153 @@ static void add_redirect(struct nftnl_rule *rule)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_REDIR_FLAGS, NF_NAT_RANGE_PROTO_SPECIFIED);
 }
 
+/* [ immediate reg 1 VALUE ] */
+static void load_constant(struct nftnl_rule *rule, const struct value *value, uint32_t size)
+{
+	struct nftnl_expr *e = add_expression(rule, "immediate");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_1);
+	nftnl_expr_set(e, NFTNL_EXPR_IMM_DATA, value->data, size);
+}
+
+static void set_meta_mark(struct nftnl_rule *rule)
+{
+	struct nftnl_expr *e = add_expression(rule, "meta");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, NFT_META_MARK);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_META_SREG, NFT_REG_1);
+}
+
+static void set_ct(struct nftnl_rule *rule, uint32_t key)
+{
+	struct nftnl_expr *e = add_expression(rule, "ct");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, key);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_SREG, NFT_REG_1);
+}
+
+static void add_tproxy(struct nftnl_rule *rule)
+{
+	struct nftnl_expr *e = add_expression(rule, "tproxy");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_TPROXY_FAMILY, NFPROTO_UNSPEC);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_TPROXY_REG_PORT, NFT_REG_1);
+}
+
+static void add_reject(struct nftnl_rule *rule, uint32_t type, uint8_t code)
+{
+	struct nftnl_expr *e = add_expression(rule, "reject");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_REJECT_TYPE, type);
+	nftnl_expr_set_u8(e, NFTNL_EXPR_REJECT_CODE, code);
+}
+
+static void add_comparison(struct nftnl_rule *rule, uint32_t op, const void *data, uint32_t size)
+{
+	struct nftnl_expr *e = add_expression(rule, "cmp");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_OP, op);
+	nftnl_expr_set(e, NFTNL_EXPR_CMP_DATA, data, size);
+}
+
+/* [ bitwise reg 1 = ( reg 1 & MASK ) ^ 0 ] [ cmp neq reg 1 0 ] */
+static void add_flags(struct nftnl_rule *rule, const struct statement *s)
+{
+	static const unsigned char zero[VALUE_SIZE];
+	uint32_t size = type_info(field_info(s->field)->type)->size;
+	struct nftnl_expr *e = add_expression(rule, "bitwise");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_BOOL);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, size);
+	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, s->value.data, size);
+	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, zero, size);
+	add_comparison(rule, NFT_CMP_NEQ, zero, size);
+}
+
+static void add_verdict(struct nftnl_rule *rule, const struct statement *s)
+{
+	struct nftnl_expr *e = add_expression(rule, "immediate");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, verdict_code(s->verdict));
+	if (s->chain)
+		nftnl_expr_set_str(e, NFTNL_EXPR_IMM_CHAIN, s->chain);
+}
+
+/* [ load FIELD => reg 1 ] [ lookup reg 1 set MAP dreg 1 ] */
+static void load_mapped(struct nftnl_rule *rule, const struct statement *s, uint32_t to)
+{
+	load_field(rule, s);
+	nftnl_expr_set_u32(add_lookup(rule, s->set), NFTNL_EXPR_LOOKUP_DREG, to);
+}
+
 static void add_statement(struct nftnl_rule *rule, const struct statement *s)
 {
-	struct nftnl_expr *e;
-
 	switch (s->kind) {
 	case MATCH_VALUE:
-		/* [ load FIELD => reg 1 ] [ cmp eq reg 1 VALUE ] */
-		load_field(rule, s->field);
-		e = add_expression(rule, "cmp");
-		nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
-		nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_OP, s->negated ? NFT_CMP_NEQ : NFT_CMP_EQ);
-		nftnl_expr_set(e, NFTNL_EXPR_CMP_DATA, s->value.data, type_info(field_info(s->field)->type)->size);
+		load_field(rule, s);
+		add_comparison(rule, s->negated ? NFT_CMP_NEQ : NFT_CMP_EQ, s->value.data,
+			type_info(field_info(s->field)->type)->size);
+		break;
+	case MATCH_FLAGS:
+		load_field(rule, s);
+		add_flags(rule, s);
 		break;
 	case MATCH_SET:
-		load_field(rule, s->field);
-		e = add_lookup(rule, s->set);
-		if (s->negated)
-			nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
+		load_field(rule, s);
+		nftnl_expr_set_u32(
+			add_lookup(rule, s->set), NFTNL_EXPR_LOOKUP_FLAGS, s->negated ? NFT_LOOKUP_F_INV : 0);
 		break;
 	case STATEMENT_COUNTER:
 		add_expression(rule, "counter");
 		break;
 	case STATEMENT_VERDICT:
-		e = add_expression(rule, "immediate");
-		nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
-		nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, verdict_code(s->verdict));
-		if (s->chain)
-			nftnl_expr_set_str(e, NFTNL_EXPR_IMM_CHAIN, s->chain);
+		add_verdict(rule, s);
 		break;
 	case STATEMENT_VERDICT_MAP:
-		load_field(rule, s->field);
-		nftnl_expr_set_u32(add_lookup(rule, s->set), NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);
+		load_mapped(rule, s, NFT_REG_VERDICT);
 		break;
 	case STATEMENT_REDIRECT:
-		e = add_expression(rule, "immediate");
-		nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_1);
-		nftnl_expr_set(e, NFTNL_EXPR_IMM_DATA, s->value.data, type_info(TYPE_PORT)->size);
+		load_constant(rule, &s->value, type_info(TYPE_PORT)->size);
 		add_redirect(rule);
 		break;
 	case STATEMENT_REDIRECT_MAP:
-		load_field(rule, s->field);
-		nftnl_expr_set_u32(add_lookup(rule, s->set), NFTNL_EXPR_LOOKUP_DREG, NFT_REG_1);
+		load_mapped(rule, s, NFT_REG_1);
 		add_redirect(rule);
+		break;
+	case STATEMENT_TPROXY:
+		load_constant(rule, &s->value, type_info(TYPE_PORT)->size);
+		add_tproxy(rule);
+		break;
+	case STATEMENT_TPROXY_MAP:
+		load_mapped(rule, s, NFT_REG_1);
+		add_tproxy(rule);
+		break;
+	case STATEMENT_SET_MARK:
+		load_constant(rule, &s->value, type_info(TYPE_MARK)->size);
+		set_meta_mark(rule);
+		break;
+	case STATEMENT_SAVE_MARK:
+		load_field(rule, &(struct statement){ .field = FIELD_MARK });
+		set_ct(rule, NFT_CT_MARK);
+		break;
+	case STATEMENT_RESTORE_MARK:
+		load_field(rule, &(struct statement){ .field = FIELD_CT_MARK });
+		set_meta_mark(rule);
+		break;
+	case STATEMENT_SET_ZONE:
+		/* 16 bits in host order, which is how a little number begins on both kinds of machine. */
+		load_constant(rule, &s->value, sizeof(uint16_t));
+		set_ct(rule, NFT_CT_ZONE);
+		break;
+	case STATEMENT_REJECT:
+		add_reject(rule, NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_PORT_UNREACH);
+		break;
+	case STATEMENT_RESET:
+		add_reject(rule, NFT_REJECT_TCP_RST, 0);
 		break;
 	}
 }

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,12 +34,44 @@ static const char *print_address_type(uint32_t n, struct arena *a)
 	return n == RTN_LOCAL ? "local" : n == RTN_UNICAST ? "unicast" : arena_printf(a, "%" PRIu32, n);
 }
 
+static const char *print_states(uint32_t bits, struct arena *a)
+{
+	static const struct {
+		uint32_t bit;
+		const char *name;
+	} states[] = {
+		{ NF_CT_STATE_INVALID_BIT, "invalid" },
+		{ NF_CT_STATE_BIT(IP_CT_ESTABLISHED), "established" },
+		{ NF_CT_STATE_BIT(IP_CT_RELATED), "related" },
+		{ NF_CT_STATE_BIT(IP_CT_NEW), "new" },
+		{ NF_CT_STATE_UNTRACKED_BIT, "untracked" },
+	};
+	struct str out = { .arena = a };
+
+	for (size_t i = 0; i < array_len(states); i++) {
+		if (!(bits & states[i].bit))
+			continue;
+		str_printf(&out, "%s%s", out.n ? "," : "", states[i].name);
+		bits &= ~states[i].bit;
+	}
+	return bits ? arena_printf(a, "0x%" PRIx32, bits) : str_text(&out);
+}
+
+/* A group that was removed has an id that no path has any more; nft takes only paths. */
+static const char *print_cgroup(const struct value *v, struct arena *a)
+{
+	uint64_t id;
+
+	memcpy(&id, v->data, sizeof(id));
+	return arena_printf(a, "%" PRIu64, id);
+}
+
 const char *print_value(enum type type, const struct value *v, struct arena *a)
 {
 	char address[INET6_ADDRSTRLEN];
 
-	if (v->name)
-		return v->name;
+	if (v->shown)
+		return type == TYPE_CGROUP ? arena_printf(a, "\"%s\"", v->shown) : v->shown;
 	switch (type) {
 	case TYPE_NFPROTO:
 	case TYPE_L4PROTO:
@@ -58,8 +91,15 @@ const char *print_value(enum type type, const struct value *v, struct arena *a)
 		return arena_printf(a, "\"%.*s\"", INTERFACE_SIZE, (const char *)v->data);
 	case TYPE_ADDRESS_TYPE:
 		return print_address_type(value_as_number(v), a);
+	case TYPE_CT_STATE:
+		return print_states(value_as_number(v), a);
+	case TYPE_FLAG:
+		return v->data[0] ? "1" : "0";
+	case TYPE_CGROUP:
+		return print_cgroup(v, a);
 	case TYPE_NONE:
 	case TYPE_VERDICT:
+	case TYPE_COUNT:
 		break;
 	}
 	return "?";
@@ -80,17 +120,27 @@ static void add_verdict(struct str *out, enum verdict verdict, const char *chain
 		str_printf(out, " %s", chain);
 }
 
+static const char *field_name(const struct statement *s, struct arena *a)
+{
+	const char *name = field_info(s->field)->name;
+
+	return s->field == FIELD_CGROUP ? arena_printf(a, "%s level %" PRIu32, name, s->level) : name;
+}
+
 static void add_statement(struct str *out, const struct statement *s)
 {
-	const struct field_info *field = field_info(s->field);
-	const char *not = s->negated ? "!= " : "";
+	enum type type = field_info(s->field)->type;
+	const char *name = field_name(s, out->arena), *not = s->negated ? "!= " : "";
 
 	switch (s->kind) {
 	case MATCH_VALUE:
-		str_printf(out, "%s %s%s", field->name, not, print_value(field->type, &s->value, out->arena));
+		str_printf(out, "%s %s%s", name, not, print_value(type, &s->value, out->arena));
+		break;
+	case MATCH_FLAGS:
+		str_printf(out, "%s %s", name, print_value(type, &s->value, out->arena));
 		break;
 	case MATCH_SET:
-		str_printf(out, "%s %s@%s", field->name, not, s->set);
+		str_printf(out, "%s %s@%s", name, not, s->set);
 		break;
 	case STATEMENT_COUNTER:
 		str_add(out, "counter");
@@ -99,20 +149,45 @@ static void add_statement(struct str *out, const struct statement *s)
 		add_verdict(out, s->verdict, s->chain);
 		break;
 	case STATEMENT_VERDICT_MAP:
-		str_printf(out, "%s vmap @%s", field->name, s->set);
+		str_printf(out, "%s vmap @%s", name, s->set);
 		break;
 	case STATEMENT_REDIRECT:
 		str_printf(out, "redirect to :%s", print_value(TYPE_PORT, &s->value, out->arena));
 		break;
 	case STATEMENT_REDIRECT_MAP:
-		str_printf(out, "redirect to :%s map @%s", field->name, s->set);
+		str_printf(out, "redirect to :%s map @%s", name, s->set);
+		break;
+	case STATEMENT_TPROXY:
+		str_printf(out, "tproxy to :%s", print_value(TYPE_PORT, &s->value, out->arena));
+		break;
+	case STATEMENT_TPROXY_MAP:
+		str_printf(out, "tproxy to :%s map @%s", name, s->set);
+		break;
+	case STATEMENT_SET_MARK:
+		str_printf(out, "meta mark set %s", print_value(TYPE_MARK, &s->value, out->arena));
+		break;
+	case STATEMENT_SAVE_MARK:
+		str_add(out, "ct mark set meta mark");
+		break;
+	case STATEMENT_RESTORE_MARK:
+		str_add(out, "meta mark set ct mark");
+		break;
+	case STATEMENT_SET_ZONE:
+		str_printf(out, "ct zone set %" PRIu32, value_as_number(&s->value));
+		break;
+	case STATEMENT_REJECT:
+		str_add(out, "reject with icmpx port-unreachable");
+		break;
+	case STATEMENT_RESET:
+		str_add(out, "reject with tcp reset");
 		break;
 	}
 }
 
 static bool is_match(const struct statement *s)
 {
-	return s->kind == MATCH_VALUE || s->kind == MATCH_SET || s->kind == STATEMENT_VERDICT_MAP;
+	return s->kind == MATCH_VALUE || s->kind == MATCH_FLAGS || s->kind == MATCH_SET ||
+	       s->kind == STATEMENT_VERDICT_MAP;
 }
 
 /*
@@ -124,7 +199,7 @@ static bool is_implied(const struct statement *s, const struct statement *next)
 	if (s->kind != MATCH_VALUE || s->negated || !next || !is_match(next))
 		return false;
 	if (s->field == FIELD_L4PROTO)
-		return next->field == FIELD_DEST_PORT && s->value.data[0] == IPPROTO_TCP;
+		return field_info(next->field)->l4proto == s->value.data[0];
 	return s->field == FIELD_NFPROTO && field_info(next->field)->nfproto == s->value.data[0];
 }
 

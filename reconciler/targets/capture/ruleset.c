@@ -21,6 +21,9 @@ static const struct type_info types[] = {
 	[TYPE_GROUP] = { "gid", 25, 4, true },
 	[TYPE_INTERFACE] = { "ifname", 41, INTERFACE_SIZE, true },
 	[TYPE_ADDRESS_TYPE] = { "fib_addrtype", 38, 4, true },
+	[TYPE_CT_STATE] = { "ct_state", 26, 4, true },
+	[TYPE_FLAG] = { "boolean", 39, 1, true },
+	[TYPE_CGROUP] = { "cgroupsv2", 46, 8, true },
 };
 
 static const struct field_info fields[] = {
@@ -35,8 +38,14 @@ static const struct field_info fields[] = {
 	[FIELD_IP_DEST] = { "ip daddr", TYPE_IPV4, LOAD_NETWORK_HEADER, 16, NFPROTO_IPV4 },
 	[FIELD_IP6_SOURCE] = { "ip6 saddr", TYPE_IPV6, LOAD_NETWORK_HEADER, 8, NFPROTO_IPV6 },
 	[FIELD_IP6_DEST] = { "ip6 daddr", TYPE_IPV6, LOAD_NETWORK_HEADER, 24, NFPROTO_IPV6 },
-	[FIELD_DEST_PORT] = { "tcp dport", TYPE_PORT, LOAD_TRANSPORT_HEADER, 2, 0 },
+	[FIELD_TCP_DEST_PORT] = { "tcp dport", TYPE_PORT, LOAD_TRANSPORT_HEADER, 2, 0, IPPROTO_TCP },
+	[FIELD_UDP_DEST_PORT] = { "udp dport", TYPE_PORT, LOAD_TRANSPORT_HEADER, 2, 0, IPPROTO_UDP },
+	[FIELD_UDP_SOURCE_PORT] = { "udp sport", TYPE_PORT, LOAD_TRANSPORT_HEADER, 0, 0, IPPROTO_UDP },
 	[FIELD_DEST_TYPE] = { "fib daddr type", TYPE_ADDRESS_TYPE, LOAD_FIB, NFTA_FIB_F_DADDR, 0 },
+	[FIELD_CT_STATE] = { "ct state", TYPE_CT_STATE, LOAD_CT, NFT_CT_STATE, 0 },
+	[FIELD_CT_MARK] = { "ct mark", TYPE_MARK, LOAD_CT, NFT_CT_MARK, 0 },
+	[FIELD_TRANSPARENT] = { "socket transparent", TYPE_FLAG, LOAD_SOCKET, NFT_SOCKET_TRANSPARENT, 0 },
+	[FIELD_CGROUP] = { "socket cgroupv2", TYPE_CGROUP, LOAD_SOCKET, NFT_SOCKET_CGROUPV2, 0 },
 };
 
 const struct type_info *type_info(enum type type)
@@ -100,7 +109,9 @@ int value_compare(enum type type, const struct value *a, const struct value *b)
 
 		order = (x > y) - (x < y);
 	}
-	return order ? order : strcmp(a->name ? a->name : "", b->name ? b->name : "");
+	if (!order && (a->missing || b->missing))
+		order = strcmp(a->shown ? a->shown : "", b->shown ? b->shown : "");
+	return order;
 }
 
 struct chain *ruleset_add_chain(struct ruleset *r, struct arena *a, const char *name)
@@ -141,8 +152,8 @@ const char *ruleset_unresolved(const struct ruleset *r)
 {
 	vec_each (s, &r->sets)
 		vec_each (e, &s->elements)
-			if (e->key.name)
-				return e->key.name;
+			if (e->key.missing)
+				return e->key.shown;
 	return NULL;
 }
 

@@ -30,6 +30,10 @@ enum type {
 	TYPE_GROUP,
 	TYPE_INTERFACE,
 	TYPE_ADDRESS_TYPE,
+	TYPE_CT_STATE,
+	TYPE_FLAG,
+	TYPE_CGROUP,
+	TYPE_COUNT,
 };
 
 struct type_info {
@@ -54,28 +58,38 @@ enum field {
 	FIELD_IP_DEST,
 	FIELD_IP6_SOURCE,
 	FIELD_IP6_DEST,
-	FIELD_DEST_PORT,
+	FIELD_TCP_DEST_PORT,
+	FIELD_UDP_DEST_PORT,
+	FIELD_UDP_SOURCE_PORT,
 	FIELD_DEST_TYPE, /* fib: local, unicast … */
+	FIELD_CT_STATE,
+	FIELD_CT_MARK,
+	FIELD_TRANSPARENT, /* a socket with IP_TRANSPARENT waits for the packet */
+	FIELD_CGROUP,      /* the socket's, at a level below the root */
 	FIELD_COUNT,
 };
 
-enum loader { LOAD_META, LOAD_NETWORK_HEADER, LOAD_TRANSPORT_HEADER, LOAD_FIB };
+enum loader { LOAD_META, LOAD_NETWORK_HEADER, LOAD_TRANSPORT_HEADER, LOAD_FIB, LOAD_CT, LOAD_SOCKET };
 
 struct field_info {
 	const char *name; /* in nft's text */
 	enum type type;
 	enum loader loader;
-	uint32_t key;    /* of meta: enum nft_meta_keys; of a header: offset in bytes; of fib: flags */
+	uint32_t key;    /* of meta, ct, socket: the kernel's enum; of a header: offset in bytes; of fib: flags */
 	uint8_t nfproto; /* which the packet must be known to have; 0: any */
+	uint8_t l4proto;
 };
 
 const struct field_info *field_info(enum field field);
 
-/* As the kernel has it, padded with zeros. `name`: of a user or group that this machine lacks; such a value can't
- * be written. */
+/*
+ * As the kernel has it, padded with zeros. `shown` stands for it in texts: the path of a cgroup, the name of an
+ * account. `missing`: this machine lacks it, so it can be shown but not written.
+ */
 struct value {
 	unsigned char data[VALUE_SIZE];
-	const char *name;
+	const char *shown;
+	bool missing;
 };
 
 struct value value_byte(uint8_t n);     /* a protocol, an address family */
@@ -94,8 +108,17 @@ enum statement_kind {
 	STATEMENT_COUNTER,
 	STATEMENT_VERDICT,
 	STATEMENT_VERDICT_MAP,  /* field → verdict */
+	MATCH_FLAGS,            /* one of the bits is set */
 	STATEMENT_REDIRECT,     /* to a port */
 	STATEMENT_REDIRECT_MAP, /* to the port that a map has for field */
+	STATEMENT_TPROXY,       /* to a port */
+	STATEMENT_TPROXY_MAP,
+	STATEMENT_SET_MARK,     /* of the packet */
+	STATEMENT_SAVE_MARK,    /* the connection gets the packet's */
+	STATEMENT_RESTORE_MARK, /* the packet gets the connection's */
+	STATEMENT_SET_ZONE,     /* of connection tracking */
+	STATEMENT_REJECT,       /* with an ICMP or ICMPv6 message that the port is unreachable */
+	STATEMENT_RESET,        /* TCP */
 };
 
 struct statement {
@@ -103,6 +126,7 @@ struct statement {
 	enum field field;
 	bool negated;
 	struct value value;
+	uint32_t level;  /* of a cgroup */
 	const char *set; /* of MATCH_SET and the maps */
 	enum verdict verdict;
 	const char *chain; /* of jump and goto */
