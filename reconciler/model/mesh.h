@@ -70,6 +70,12 @@ struct probe {
 	int period_ms, timeout_ms;
 };
 
+/* A ${label:KEY}. */
+struct label_use {
+	const char *key;
+	const struct node *node;
+};
+
 /* How a process runs, as a MeshSidecar or MeshComponent says it. Strings are still nodes: variables are put in by
  * site.c. */
 struct process_spec {
@@ -81,6 +87,7 @@ struct process_spec {
 	struct probe readiness;
 	int stop_ms;
 	const struct node *node;
+	vec_of(struct label_use) label_uses; /* what its ${label:KEY} need of every node that it runs on */
 };
 
 struct allowed_group {
@@ -169,6 +176,7 @@ struct mesh_object {
 };
 
 struct model {
+	const struct tree *tree; /* the source; its files are known, not all of them read */
 	const struct mesh *mesh;
 	vec_of(struct mesh_node) nodes;       /* each of these in the order of names */
 	vec_of(struct mesh_service) services; /* by namespace, then name */
