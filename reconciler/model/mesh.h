@@ -183,8 +183,8 @@ struct model {
 	vec_of(struct mesh_sidecar) sidecars;
 	vec_of(struct mesh_component) components;
 	vec_of(struct mesh_capture) captures;
-	vec_of(struct mesh_object) objects;
-	const struct placement *placement; /* which services and components each node has; model/place.h */
+	vec_of(struct mesh_object) objects; /* by group, kind, namespace (absent is default), name */
+	const struct placement *placement;  /* which services and components each node has; model/place.h */
 };
 
 /*
@@ -192,6 +192,10 @@ struct model {
  * what can be named takes part, so that all mistakes of a source are seen at once.
  */
 const struct model *model_load(const struct config *config, struct arena *a, struct diags *d);
+
+/* NULL: the source has none of this identity, in whatever version of the group. */
+const struct mesh_object *model_find_object(
+	const struct model *m, const char *group, const char *kind, const char *namespace, const char *name);
 
 /* NULL: the source does not name it. */
 const struct mesh_node *model_find_node(const struct model *m, const char *name);

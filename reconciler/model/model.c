@@ -27,10 +27,9 @@ static int object_order(const struct node *a, const struct node *b)
 	return order ? order : strcmp(node_get_text(a, "kind"), node_get_text(b, "kind"));
 }
 
-/* Of an object without one, the API server takes the namespace "default", or none. */
 static const char *namespace_of(const struct document *doc)
 {
-	return doc->namespace ? doc->namespace : doc->kind == KIND_OBJECT ? "default" : "";
+	return doc->namespace ? doc->namespace : doc->kind == KIND_OBJECT ? OBJECT_NAMESPACE_DEFAULT : "";
 }
 
 static int identity_order(const struct document *a, const struct document *b)

@@ -22,6 +22,26 @@ const struct mesh_node *model_find_node(const struct model *m, const char *name)
 	return FIND(&m->nodes, name);
 }
 
+static int by_object(const void *left, const void *right)
+{
+	const struct mesh_object *a = left, *b = right;
+	int order = strcmp(a->group, b->group);
+
+	if (!order)
+		order = strcmp(a->kind, b->kind);
+	if (!order)
+		order = strcmp(a->namespace, b->namespace ? b->namespace : OBJECT_NAMESPACE_DEFAULT);
+	return order ? order : strcmp(a->name, b->name);
+}
+
+const struct mesh_object *model_find_object(
+	const struct model *m, const char *group, const char *kind, const char *namespace, const char *name)
+{
+	const struct mesh_object wanted = { .group = group, .kind = kind, .namespace = namespace, .name = name };
+
+	return m->objects.n ? bsearch(&wanted, m->objects.items, m->objects.n, sizeof(wanted), by_object) : NULL;
+}
+
 bool reference_missing(const struct node *ref, enum kind kind, const void *items, size_t n, size_t size,
 	const struct config *config, struct diags *d)
 {

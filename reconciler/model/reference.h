@@ -4,6 +4,9 @@
 
 #include "model/mesh.h"
 
+/* Of an object without a namespace; one that has none at all, the API server takes as it is. */
+#define OBJECT_NAMESPACE_DEFAULT "default"
+
 /*
  * Puts in the sidecars and captures of services and what components wait for, and gives components their ranks.
  * Adds an error for each name that is none, and for each circle.

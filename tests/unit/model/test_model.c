@@ -109,6 +109,36 @@ static void test_allowed_objects_are_those_of_the_mesh(void **state)
 		objects)));
 }
 
+static void test_objects_are_found_in_any_version_of_their_group(void **state)
+{
+	static const char *const versions[] = { "v1", "apps/v1", "networking.istio.io/v1",
+		"networking.istio.io/v1beta1", "security.istio.io/v1" };
+	struct str text = { .arena = &arena };
+	const struct model *m;
+
+	(void)state;
+	str_add(&text, "apiVersion: enmesh.io/v1alpha1\nkind: Mesh\nmetadata: {name: m}\nspec:\n  controlPlane: "
+		       "{apiServer: "
+		       "{urls: ['https://a']}}\n  objects: {allow: [{group: ''}, {group: apps}, {group: "
+		       "networking.istio.io}, "
+		       "{group: security.istio.io}]}\n");
+	for (size_t i = 0; i < array_len(versions); i++)
+		str_printf(&text,
+			"---\napiVersion: %s\nkind: K%zu\nmetadata: {name: x}\n---\napiVersion: %s\nkind: "
+			"A\nmetadata: "
+			"{name: x%zu, namespace: z}\n",
+			versions[i], i, versions[i], i);
+	m = given_model(str_text(&text));
+	if (!m)
+		fail_msg("%s", given_diags());
+	vec_each (o, &m->objects)
+		assert_ptr_equal(
+			model_find_object(m, o->group, o->kind, o->namespace ? o->namespace : "default", o->name),
+			o);
+	assert_null(model_find_object(m, "apps", "A", "default", "x1"));
+	assert_null(model_find_object(m, "app", "A", "z", "x1"));
+}
+
 /* ---- hostile and large ones ---- */
 
 static double load(const char *text, bool valid)
@@ -255,6 +285,7 @@ int main(void)
 		given_test(test_everything_comes_in_the_order_of_names),
 		given_test(test_capture_fields_are_typed),
 		given_test(test_allowed_objects_are_those_of_the_mesh),
+		given_test(test_objects_are_found_in_any_version_of_their_group),
 		given_test(test_a_long_chain_of_components_is_ranked_in_linear_time),
 		given_test(test_many_missing_references_take_bounded_time),
 		given_test(test_many_conflicts_take_bounded_time),
