@@ -179,7 +179,8 @@ static bool read_alias(struct reader *r, const yaml_event_t *event, struct node 
 static void close_items(struct reader *r, size_t first, struct node *out)
 {
 	out->n = (uint32_t)(r->open.n - first);
-	out->items = arena_dup(r->arena, r->open.items + first, out->n * sizeof(*out->items));
+	if (out->n)
+		out->items = arena_dup(r->arena, &r->open.items[first], out->n * sizeof(*out->items));
 	r->open.n = first;
 }
 
@@ -221,11 +222,12 @@ static int by_key(const void *left, const void *right)
  */
 static void settle_names(struct reader *r, size_t first, size_t merged)
 {
-	struct node *items = r->open.items + first, **order;
 	size_t n = r->open.n - first, kept = 0;
+	struct node *items, **order;
 
 	if (n < 2)
 		return;
+	items = &r->open.items[first];
 	order = mem_alloc(n * sizeof(*order));
 	for (size_t i = 0; i < n; i++)
 		order[i] = &items[i];

@@ -34,19 +34,28 @@ static const char *and_more(size_t n, struct arena *a)
 	return n ? arena_printf(a, " (and %zu more)", n) : "";
 }
 
+/* How many objects from o on are of its kind; they are neighbours. `*first`: the one that comes first in the
+ * source. */
+static size_t count_kind(const struct model *m, size_t i, const struct mesh_object **first)
+{
+	const struct mesh_object *items = m->objects.items;
+	size_t n = 1;
+
+	*first = &items[i];
+	for (; i + n < m->objects.n && same_kind(&items[i], &items[i + n]); n++)
+		if (pos_order(place(&items[i + n]), place(*first)) < 0)
+			*first = &items[i + n];
+	return n;
+}
+
 void objects_check(const struct model *m, struct diags *d)
 {
-	const struct mesh_object *homeless = NULL;
-	size_t n_homeless = 0, n = 0;
+	const struct mesh_object *homeless = NULL, *first;
+	size_t n_homeless = 0;
 
-	/* Those of one kind are neighbours. */
-	for (const struct mesh_object *o = m->objects.items, *end = o + m->objects.n; o != end; o += n) {
-		const struct mesh_object *first = o;
-
-		for (n = 0; o + n != end && same_kind(o, o + n); n++)
-			if (pos_order(place(o + n), place(first)) < 0)
-				first = o + n;
-		if (!is_allowed(m->mesh, o)) {
+	for (size_t i = 0, n; i < m->objects.n; i += n) {
+		n = count_kind(m, i, &first);
+		if (!is_allowed(m->mesh, first)) {
 			diag_error(d, place(first),
 				"%s/%s%s is not among the objects that this mesh allows; add its group to "
 				"Mesh.spec.objects.allow, or name the file in .enmeshignore",

@@ -53,7 +53,7 @@ static void any_value(struct node *n, int depth)
 		node_set_bool(n, given_any(2));
 		break;
 	case 2:
-		node_set_int(n, (int64_t)given_any(1 << 15) * (given_any(2) ? -1 : 1) << given_any(48));
+		node_set_int(n, ((int64_t)given_any(1 << 15) << given_any(48)) * (given_any(2) ? -1 : 1));
 		break;
 	case 3:
 		n->type = NODE_REAL;
