@@ -10,7 +10,9 @@ static const struct opt opts[] = {
 	{ 0 },
 };
 
-/* What shows only when a node's part is put together: files and labels that are missing, two owners of one path.
+/*
+ * What shows only when a node's part is put together: variables in templates that are files of the source, and paths
+ * that the node's values make none.
  */
 static void check_nodes(struct pass *p)
 {
