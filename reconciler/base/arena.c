@@ -1,6 +1,7 @@
 #include "base/arena.h"
 
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +9,16 @@
 
 #include "base/alloc.h"
 
-enum { BLOCK_MIN = 16 * 1024, BLOCK_MAX = 1024 * 1024 };
+enum { BLOCK_MIN = 16 * 1024, BLOCK_MAX = 1024 * 1024, LARGE = BLOCK_MAX / 8 };
+
+/* Under AddressSanitizer every allocation is a block of its own, so that it sees a step beyond any of them. */
+#ifdef __SANITIZE_ADDRESS__
+#define ALONE true
+#elif defined(__has_feature)
+#define ALONE __has_feature(address_sanitizer)
+#else
+#define ALONE false
+#endif
 
 struct arena_block {
 	struct arena_block *next;
@@ -25,21 +35,43 @@ void arena_finish(struct arena *a)
 	a->blocks = NULL;
 }
 
-/* Blocks double in size, so that a small pass stays small and a large one makes few calls. */
-static struct arena_block *add_block(struct arena *a, size_t size)
+static struct arena_block *new_block(size_t size)
 {
-	size_t want = a->blocks ? a->blocks->size * 2 : BLOCK_MIN;
+	struct arena_block *b = mem_alloc(sizeof(*b) + size);
+
+	b->size = size;
+	return b;
+}
+
+/* Blocks double in size, so that a small pass stays small and a large one makes few calls. */
+static struct arena_block *add_block(struct arena *a, size_t least)
+{
+	size_t size = a->blocks ? a->blocks->size * 2 : BLOCK_MIN;
 	struct arena_block *b;
 
-	if (want > BLOCK_MAX)
-		want = BLOCK_MAX;
-	if (want < size)
-		want = size;
-	b = mem_alloc(sizeof(*b) + want);
-	b->size = want;
+	if (size > BLOCK_MAX)
+		size = BLOCK_MAX;
+	while (size < least)
+		size *= 2;
+	b = new_block(size);
 	b->next = a->blocks;
 	a->blocks = b;
 	return b;
+}
+
+/* A block for something large goes behind the newest one, whose room stays in use. */
+static void *alloc_alone(struct arena *a, size_t size)
+{
+	struct arena_block *b = new_block(size);
+
+	b->used = size;
+	if (a->blocks) {
+		b->next = a->blocks->next;
+		a->blocks->next = b;
+	} else {
+		a->blocks = b;
+	}
+	return b->data;
 }
 
 void *arena_alloc(struct arena *a, size_t size)
@@ -49,6 +81,8 @@ void *arena_alloc(struct arena *a, size_t size)
 
 	if (size > SIZE_MAX - alignof(max_align_t) - sizeof(*b))
 		mem_exhausted();
+	if (ALONE || size > LARGE)
+		return alloc_alone(a, size);
 	size = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
 	if (!b || b->size - b->used < size)
 		b = add_block(a, size);

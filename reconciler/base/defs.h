@@ -6,7 +6,7 @@
 
 /* The variable is released by fn(&variable) when its scope ends. Declare it with its value. */
 #define scoped(fn) __attribute__((cleanup(fn)))
-#define printf_like(string, first) __attribute__((format(printf, string, first)))
+#define printf_like(string, first) __attribute__((format(printf, string, first), nonnull(string)))
 #define must_check __attribute__((warn_unused_result))
 
 #define array_len(a) (sizeof(a) / sizeof((a)[0]))

@@ -20,17 +20,23 @@ struct digest *digest_start(struct arena *a)
 	return d;
 }
 
-void digest_add(struct digest *d, const void *data, size_t size)
+static void add(struct digest *d, uint64_t length, const void *data, size_t size)
 {
-	uint64_t length = size;
-
 	SHA256Update(&d->context, (const uint8_t *)&length, sizeof(length));
 	SHA256Update(&d->context, data, size);
 }
 
+void digest_add(struct digest *d, const void *data, size_t size)
+{
+	add(d, size, data, size);
+}
+
 void digest_add_text(struct digest *d, const char *s)
 {
-	digest_add(d, s ? s : "\xff", s ? strlen(s) : 1);
+	if (s)
+		add(d, strlen(s), s, strlen(s));
+	else
+		add(d, UINT64_MAX, "", 0); /* a length that no text has */
 }
 
 const char *digest_end(struct digest *d, struct arena *a)

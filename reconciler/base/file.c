@@ -14,17 +14,61 @@
 
 #include "base/alloc.h"
 
-static int open_how(int dir, const char *path, int flags, uint64_t resolve)
+/* One part of a path, which may not be a link. */
+static int open_part(int dir, const char *part, size_t n, int flags)
 {
-	struct open_how how = { .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC), .resolve = resolve };
-	long fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
+	char name[NAME_MAX + 1];
+	struct stat st;
+	int fd;
 
-	return fd < 0 ? -errno : (int)fd;
+	if (n > NAME_MAX)
+		return -ENAMETOOLONG;
+	memcpy(name, part, n);
+	name[n] = 0;
+	if (!strcmp(name, ".."))
+		return -EXDEV;
+	fd = openat(dir, name, flags | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	/* With O_PATH that has opened the link. */
+	if (flags & O_PATH && fstat(fd, &st) == 0 && S_ISLNK(st.st_mode)) {
+		close_fd(&fd);
+		return -ELOOP;
+	}
+	return fd;
+}
+
+/* Where openat2 is missing (Linux before 5.6, old seccomp filters, valgrind): no link is followed at all. */
+static int walk_beneath(int dir, const char *path, int flags)
+{
+	scoped(close_fd) int at = -1;
+
+	if (path[0] == '/')
+		return -EXDEV;
+	for (;;) {
+		size_t n = strcspn(path, "/"), slashes = strspn(path + n, "/");
+		bool last = !path[n + slashes];
+		int fd = open_part(at < 0 ? dir : at, path, n, last ? flags : O_PATH | O_DIRECTORY);
+
+		if (fd < 0 || last)
+			return fd;
+		close_fd(&at);
+		at = fd;
+		path += n + slashes;
+	}
 }
 
 int file_open_beneath(int dir, const char *path, int flags)
 {
-	return open_how(dir, path, flags, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+	struct open_how how = {
+		.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+	};
+	long fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
+
+	if (fd < 0 && errno == ENOSYS)
+		return walk_beneath(dir, path, flags);
+	return fd < 0 ? -errno : (int)fd;
 }
 
 int file_open_plain(const char *path, int flags)

@@ -12,7 +12,7 @@ struct bytes {
 	size_t size;
 };
 
-/* Opens without leaving dir: no absolute path, no "..", no link that leads out of it. */
+/* Opens without leaving dir: no absolute path, and no ".." or link that leads out of it. -EXDEV: the path does. */
 int file_open_beneath(int dir, const char *path, int flags);
 /* Opens a path no part of which is a symbolic link (-ELOOP), its last one included. */
 int file_open_plain(const char *path, int flags);

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/defs.h"
+#include "base/str.h"
 
 enum { DEPTH_MAX = 500 };
 
@@ -48,13 +49,15 @@ static bool convert(json_t *from, struct node *to, struct arena *a, int depth, c
 		break;
 	case JSON_ARRAY:
 		to->type = NODE_LIST;
-		json_array_foreach(
-			from, i, item) if (!convert(item, node_add(a, to), a, depth + 1, problem)) return false;
+		json_array_foreach (from, i, item)
+			if (!convert(item, node_add(a, to), a, depth + 1, problem))
+				return false;
 		break;
 	case JSON_OBJECT:
 		to->type = NODE_MAP;
-		json_object_foreach(from, key, item) if (!convert(item, node_put(a, to, arena_strdup(a, key)), a,
-								 depth + 1, problem)) return false;
+		json_object_foreach (from, key, item)
+			if (!convert(item, node_put(a, to, arena_strdup(a, key)), a, depth + 1, problem))
+				return false;
 		break;
 	}
 	return true;
@@ -68,11 +71,34 @@ struct node *json_read(const char *text, size_t size, struct arena *a, const cha
 	struct node *n;
 
 	if (!root) {
-		*problem = arena_printf(a, "line %d: %s", error.line, error.text);
+		*problem = arena_printf(a, "line %d: %s", error.line,
+			json_error_code(&error) == json_error_null_character
+				? "a string must not contain a NUL character"
+				: error.text);
 		return NULL;
 	}
 	n = arena_new(a, struct node);
 	return convert(root, n, a, 0, problem) ? n : NULL;
+}
+
+/* JSON is UTF-8; a file name or what a process printed need not be. */
+static json_t *build_string(const char *s, size_t n)
+{
+	struct arena a = { 0 };
+	const char *valid = str_valid(s, n, &a);
+	json_t *j = valid == s ? json_stringn_nocheck(s, n) : json_string_nocheck(valid);
+
+	arena_finish(&a);
+	return j;
+}
+
+static void put(json_t *object, const char *key, json_t *value)
+{
+	struct arena a = { 0 };
+
+	if (json_object_set_new_nocheck(object, str_valid(key, strlen(key), &a), value) < 0)
+		mem_exhausted();
+	arena_finish(&a);
 }
 
 static json_t *build(const struct node *n)
@@ -89,14 +115,17 @@ static json_t *build(const struct node *n)
 	case NODE_REAL:
 		return json_real(n->real);
 	case NODE_STRING:
-		return json_stringn_nocheck(n->string, n->n);
+		return build_string(n->string, n->n);
 	case NODE_LIST:
 		j = json_array();
-		node_each(it, n) if (json_array_append_new(j, build(it)) < 0) mem_exhausted();
+		node_each (it, n)
+			if (json_array_append_new(j, build(it)) < 0)
+				mem_exhausted();
 		return j;
 	case NODE_MAP:
 		j = json_object();
-		node_each(it, n) if (json_object_set_new_nocheck(j, it->key, build(it)) < 0) mem_exhausted();
+		node_each (it, n)
+			put(j, it->key, build(it));
 		return j;
 	}
 	return NULL;

@@ -12,7 +12,7 @@ enum json_style { JSON_ONE_LINE, JSON_INDENTED };
  */
 struct node *json_read(const char *text, size_t size, struct arena *a, const char **problem);
 
-/* Ends without newline. Names are in the order of the nodes. */
+/* Ends without newline. Names are in the order of the nodes. What is not UTF-8 becomes U+FFFD. */
 const char *json_write(const struct node *n, enum json_style style, struct arena *a);
 
 #endif

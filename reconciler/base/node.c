@@ -20,7 +20,7 @@ struct pos node_key_pos(const struct node *n)
 const char *node_kind(const struct node *n)
 {
 	static const char *const kinds[] = {
-		[NODE_NULL] = "null",
+		[NODE_NULL] = "nothing (null)",
 		[NODE_BOOL] = "a boolean",
 		[NODE_INT] = "an integer",
 		[NODE_REAL] = "a number",
@@ -42,8 +42,19 @@ const char *node_text(const struct node *n)
 	return node_is(n, NODE_STRING) ? n->string : NULL;
 }
 
+static bool real_is_int(double real, int64_t *value)
+{
+	/* The comparison comes first: the conversion of what does not fit is undefined. */
+	if (!(real >= -0x1p63 && real < 0x1p63) || (double)(int64_t)real != real)
+		return false;
+	*value = (int64_t)real;
+	return true;
+}
+
 bool node_int(const struct node *n, int64_t *value)
 {
+	if (node_is(n, NODE_REAL))
+		return real_is_int(n->real, value);
 	if (!node_is(n, NODE_INT))
 		return false;
 	*value = n->integer;
@@ -66,7 +77,10 @@ const struct node *node_get(const struct node *map, const char *key)
 {
 	if (!node_is(map, NODE_MAP))
 		return NULL;
-	node_each(it, map) if (!strcmp(it->key, key)) return it;
+	/* Most names differ in their first character: that saves most of the calls. */
+	node_each (it, map)
+		if (it->key[0] == key[0] && !strcmp(it->key, key))
+			return it;
 	return NULL;
 }
 
@@ -101,12 +115,15 @@ bool node_get_bool(const struct node *map, const char *key, bool missing)
 	return node_is(n, NODE_BOOL) ? n->boolean : missing;
 }
 
+/* Through integers, for a double does not hold each of them. */
 static bool numbers_equal(const struct node *a, const struct node *b)
 {
-	if (a->type == NODE_INT && b->type == NODE_INT)
-		return a->integer == b->integer;
-	return (a->type == NODE_INT ? (double)a->integer : a->real) ==
-	       (b->type == NODE_INT ? (double)b->integer : b->real);
+	int64_t x, y;
+	bool whole = node_int(a, &x);
+
+	if (whole != node_int(b, &y))
+		return false;
+	return whole ? x == y : a->real == b->real;
 }
 
 static bool is_number(const struct node *n)
@@ -137,13 +154,49 @@ bool node_equal(const struct node *a, const struct node *b)
 	case NODE_MAP:
 		if (a->n != b->n)
 			return false;
-		node_each(it, a) if (!node_equal(it, node_get(b, it->key))) return false;
+		node_each (it, a)
+			if (!node_equal(it, node_get(b, it->key)))
+				return false;
 		return true;
 	case NODE_INT:
 	case NODE_REAL:
 		break;
 	}
 	return false;
+}
+
+/* FNV-1a, 64 bits. */
+static uint64_t hash_bytes(uint64_t hash, const void *data, size_t n)
+{
+	for (const unsigned char *c = data; n--; c++)
+		hash = (hash ^ *c) * 0x100000001b3;
+	return hash;
+}
+
+uint64_t node_hash(const struct node *n)
+{
+	bool number = is_number(n);
+	unsigned char type = number ? NODE_INT : n->type;
+	uint64_t hash = hash_bytes(0xcbf29ce484222325, &type, 1), items = 0;
+	int64_t whole = 0;
+
+	if (number)
+		return node_int(n, &whole) ? hash_bytes(hash, &whole, sizeof(whole))
+					   : hash_bytes(hash, &n->real, sizeof(n->real));
+	if (n->type == NODE_BOOL)
+		return hash_bytes(hash, &n->boolean, sizeof(n->boolean));
+	if (n->type == NODE_STRING)
+		return hash_bytes(hash, n->string, n->n);
+	node_each (it, n) {
+		uint64_t item = node_hash(it);
+
+		/* A sum, for the order of a map does not matter. */
+		if (n->type == NODE_MAP)
+			items += hash_bytes(item, it->key, strlen(it->key));
+		else
+			items = hash_bytes(item, &items, sizeof(items));
+	}
+	return hash_bytes(hash, &items, sizeof(items));
 }
 
 static void add_pointer(const struct node *n, struct str *out)
@@ -153,7 +206,7 @@ static void add_pointer(const struct node *n, struct str *out)
 	add_pointer(n->parent, out);
 	str_add(out, "/");
 	if (n->parent->type == NODE_LIST) {
-		str_printf(out, "%td", n - n->parent->items);
+		str_printf(out, "%u", n->index);
 		return;
 	}
 	for (const char *c = n->key; *c; c++) {
@@ -295,7 +348,8 @@ static void copy_to(struct node *to, const struct node *from, struct arena *a)
 		break;
 	case NODE_LIST:
 	case NODE_MAP:
-		node_each(it, from) copy_to(node_add(a, to), it, a);
+		node_each (it, from)
+			copy_to(node_add(a, to), it, a);
 		break;
 	}
 }
@@ -314,14 +368,15 @@ struct node node_without(struct arena *a, const struct node *map, const char *ke
 
 	copy.n = 0;
 	copy.items = NULL;
-	node_each(it, map) if (strcmp(it->key, key)) * node_add(a, &copy) = *it;
+	node_each (it, map)
+		if (strcmp(it->key, key))
+			*node_add(a, &copy) = *it;
 	return copy;
 }
 
 static void link_items(const struct node *parent)
 {
-	node_each(it, parent)
-	{
+	node_each (it, parent) {
 		struct node *item;
 
 		if (it->parent)
@@ -329,6 +384,8 @@ static void link_items(const struct node *parent)
 		/* The tree is still being built: its items are ours to write. */
 		memcpy(&item, &(const struct node *){ it }, sizeof(item));
 		item->parent = parent;
+		if (parent->type == NODE_LIST)
+			item->index = (uint32_t)(it - parent->items);
 		link_items(item);
 	}
 }

@@ -18,9 +18,14 @@ struct node {
 	const char *key;           /* name in the parent, if that is a map */
 	const char *file;          /* NULL: not from a file */
 	uint32_t line, column;     /* from 1 */
-	uint32_t key_line, key_column;
-	enum node_type type;
-	uint32_t n; /* bytes of the string, or number of items */
+	uint32_t key_line;
+	union {
+		uint32_t key_column;
+		uint32_t index; /* of a list's item, once node_link has seen it */
+	};
+	enum node_type type : 8;
+	bool broken : 1; /* it could not be read, and an error says so: nobody needs to complain again */
+	uint32_t n;      /* bytes of the string, or number of items */
 	union {
 		bool boolean;
 		int64_t integer;
@@ -38,10 +43,10 @@ struct pos {
 };
 
 struct pos node_pos(const struct node *n);
-struct pos node_key_pos(const struct node *n); /* of the name that a map's item has */
-const char *node_kind(const struct node *n);   /* "a string", "a list" … for messages */
-const char *node_text(const struct node *n);   /* of a string; NULL for anything else and for NULL */
-bool node_int(const struct node *n, int64_t *value);
+struct pos node_key_pos(const struct node *n);           /* of the name that a map's item has */
+const char *node_kind(const struct node *n);             /* "a string", "a list" … for messages */
+const char *node_text(const struct node *n);             /* of a string; NULL for anything else and for NULL */
+bool node_int(const struct node *n, int64_t *value);     /* of an integer, which 80.0 is too */
 bool node_is(const struct node *n, enum node_type type); /* false for NULL */
 
 /* The item of that name, or NULL; `map` may be NULL or no map. */
@@ -55,7 +60,9 @@ bool node_get_bool(const struct node *map, const char *key, bool missing);
 
 /* Equal as JSON values: map order does not matter, 1 and 1.0 are equal. */
 bool node_equal(const struct node *a, const struct node *b);
-/* RFC 6901 pointer of a linked node; "" is the root. */
+/* Equal nodes have equal ones, so that repetitions are found by sorting. */
+uint64_t node_hash(const struct node *n);
+/* RFC 6901 pointer of a linked node; "" is the root. Good for shallow copies too. */
 const char *node_pointer(const struct node *n, struct arena *a);
 
 #define node_each(it, n) for (const struct node *it = node_first(n), *it##_end = node_end(n); it != it##_end; it++)
@@ -84,7 +91,8 @@ struct node *node_copy(const struct node *n, struct arena *a);
 /* A copy of `map` without the named item; shares the other items' contents. */
 struct node node_without(struct arena *a, const struct node *map, const char *key);
 
-/* Sets `parent` in the whole tree below root. What is reached twice (a YAML alias) keeps its first parent. */
+/* Sets `parent` and `index` in the whole tree below root. What is reached twice (a YAML alias) keeps its first
+ * parent. */
 void node_link(struct node *root);
 
 #endif

@@ -72,6 +72,40 @@ bool str_ends(const char *s, const char *suffix)
 	return n >= m && !strcmp(s + n - m, suffix);
 }
 
+size_t str_utf8(const char *s, size_t n)
+{
+	const unsigned char *c = (const unsigned char *)s;
+	size_t size = c[0] < 0x80 ? 1 : c[0] < 0xc2 ? 0 : c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : c[0] < 0xf5 ? 4 : 0;
+
+	if (!n || size > n)
+		return 0;
+	for (size_t i = 1; i < size; i++)
+		if ((c[i] & 0xc0) != 0x80)
+			return 0;
+	/* Overlong forms, surrogates, and what lies beyond U+10FFFF. */
+	if ((c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xed && c[1] > 0x9f) || (c[0] == 0xf0 && c[1] < 0x90) ||
+		(c[0] == 0xf4 && c[1] > 0x8f))
+		return 0;
+	return size;
+}
+
+const char *str_valid(const char *s, size_t n, struct arena *a)
+{
+	struct str out = { .arena = a };
+	size_t size, good = 0;
+
+	while (good < n && (size = str_utf8(s + good, n - good)))
+		good += size;
+	if (good == n)
+		return s;
+	str_add_n(&out, s, good);
+	for (size_t i = good; i < n; i += size ? size : 1) {
+		size = str_utf8(s + i, n - i);
+		str_add_n(&out, size ? s + i : "\xef\xbf\xbd", size ? size : 3);
+	}
+	return str_text(&out);
+}
+
 enum { NEAREST_MAX = 64 };
 
 static size_t min3(size_t a, size_t b, size_t c)
@@ -109,7 +143,7 @@ static size_t distance(const char *a, size_t n, const char *b, size_t m)
 
 const char *str_nearest(const char *word, const char *const *candidates, size_t n)
 {
-	size_t len = strlen(word), best = len / 3 + 1;
+	size_t len = strlen(word), best = (len + 2) / 3 + 1;
 	const char *nearest = NULL;
 
 	if (len > NEAREST_MAX)
@@ -117,10 +151,11 @@ const char *str_nearest(const char *word, const char *const *candidates, size_t 
 	for (size_t i = 0; i < n; i++) {
 		size_t m = strlen(candidates[i]), d;
 
-		if (m > NEAREST_MAX)
+		/* The distance is at least the difference in length: most candidates need no closer look. */
+		if (m > NEAREST_MAX || (m > len ? m - len : len - m) >= best)
 			continue;
 		d = distance(word, len, candidates[i], m);
-		if (d < best || (d == best && !nearest && d < m)) {
+		if (d < best && d < m) {
 			best = d;
 			nearest = candidates[i];
 		}

@@ -21,9 +21,14 @@ const char *str_text(const struct str *out); /* never NULL */
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 
+/* The bytes of the UTF-8 sequence that s begins with (RFC 3629; n bytes are there), or 0 if it is none. */
+size_t str_utf8(const char *s, size_t n);
+/* `s` with U+FFFD for whatever is not UTF-8; `s` itself if all is. */
+const char *str_valid(const char *s, size_t n, struct arena *a);
+
 /*
  * The candidate that `word` was most likely meant to be: the smallest Damerau-Levenshtein distance (optimal string
- * alignment), at most a third of its length, case folded. NULL if none is near.
+ * alignment), at most a third of its length (rounded up), case folded; the first of several. NULL if none is near.
  */
 const char *str_nearest(const char *word, const char *const *candidates, size_t n);
 

@@ -15,7 +15,10 @@
 		size_t n, cap;                                                                                    \
 	}
 
-/* Makes room for one more item, zeroed, and gives its address; valid until the next push. */
+/*
+ * Makes room for one more item and gives its address, valid until the next push. It is zeroed, unless there was
+ * one before which a lower `n` took off.
+ */
 #define vec_push(a, v)                                                                                            \
 	__extension__({                                                                                           \
 		__typeof__(v) vec_ = (v);                                                                         \

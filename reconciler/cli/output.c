@@ -70,7 +70,7 @@ void output_diags(const struct diags *d, struct arena *a)
 	if (d->errors < errors)
 		errors = d->errors;
 	warnings = OUTPUT_DIAGS_MAX - errors;
-	hidden = d->list.n;
+	hidden = d->list.n + d->dropped;
 	vec_each (diag, &d->list) {
 		size_t *room = diag->severity == DIAG_ERROR ? &errors : &warnings;
 

@@ -10,7 +10,9 @@ static const struct opt opts[] = {
 	{ 0 },
 };
 
-/* What shows only when a node's part is put together: files and labels that are missing, two owners of one path.
+/*
+ * What shows only when a node's part is put together: variables in templates that are files of the source, and paths
+ * that the node's values make none.
  */
 static void check_nodes(struct pass *p)
 {
@@ -50,11 +52,10 @@ static const char *valid_text(const struct pass *p, struct arena *a)
 
 static const char *invalid_text(const struct diags *d, struct arena *a)
 {
-	size_t warnings = d->list.n - d->errors;
 	const char *text = arena_printf(a, "Invalid: %zu error%s", d->errors, d->errors == 1 ? "" : "s");
 
-	if (warnings)
-		text = arena_printf(a, "%s, %zu warning%s", text, warnings, warnings == 1 ? "" : "s");
+	if (d->warnings)
+		text = arena_printf(a, "%s, %zu warning%s", text, d->warnings, d->warnings == 1 ? "" : "s");
 	return arena_printf(a, "%s\n", text);
 }
 

@@ -36,13 +36,21 @@ struct document {
 
 struct config {
 	vec_of(struct document) documents; /* in the order of files and places */
+	const struct tree *tree;
+	vec_of(const struct source_file *) unread; /* files with something that could not be read or named */
+	const char *requires; /* the condition of Mesh.spec.requires that this version does not meet; NULL: none */
 };
 
 /*
  * Adds every mistake of every file. False: there was one. `out` holds whatever can be named, so that the checks of
- * the model can go on.
+ * the model can go on. A source that requires another version gets this one error, and no document is looked at:
+ * what is wrong for this version may be right for that one.
  */
 bool config_read(const struct tree *tree, struct arena *a, struct config *out, struct diags *d);
+
+/* Whether a file that could not be read in whole has the word: then that something is missing is no mistake of its
+ * own. */
+bool config_may_hold(const struct config *config, const char *name);
 
 /* Reads one AgentConfig; `shown` is how messages call the file. NULL: an error was added. */
 const struct node *config_read_agent(

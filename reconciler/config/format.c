@@ -42,6 +42,11 @@ static bool is_host(const char *s, size_t n)
 	return n && n < 254 && s[0] != '-' && s[0] != '.';
 }
 
+static bool is_plain_host(const char *s)
+{
+	return is_ip(s) || is_host(s, strlen(s));
+}
+
 static bool is_host_port(const char *s)
 {
 	const char *colon = strrchr(s, ':');
@@ -58,6 +63,22 @@ static bool is_host_port(const char *s)
 	memcpy(address, s + 1, n - 2);
 	address[n - 2] = 0;
 	return is_ip(address) && strchr(address, ':');
+}
+
+/* http(s)://HOST[:PORT][/]: what a path could be added to. */
+static bool is_http_url(const char *s)
+{
+	size_t scheme = str_starts(s, "https://") ? 8 : str_starts(s, "http://") ? 7 : 0, n = strlen(s);
+	char host[300];
+
+	n -= s[n ? n - 1 : 0] == '/';
+	if (!scheme || n <= scheme || n - scheme >= sizeof(host) - 2)
+		return false;
+	memcpy(host, s + scheme, n - scheme);
+	host[n - scheme] = 0;
+	if (host[0] == '[' && host[n - scheme - 1] == ']')
+		return is_host_port(strcat(host, ":1"));
+	return strchr(host, ':') ? is_host_port(host) : is_plain_host(host);
 }
 
 static bool has_dot_part(const char *s)
@@ -114,10 +135,12 @@ static bool is_duration(const char *s)
 const struct schema_format schema_formats[] = {
 	{ "ip", is_ip },
 	{ "cidr", is_cidr },
+	{ "host", is_plain_host },
 	{ "host-port", is_host_port },
+	{ "http-url", is_http_url },
 	{ "absolute-path", is_absolute_path },
 	{ "relative-path", is_relative_path },
 	{ "interface", is_interface },
-	{ "duration", is_duration },
+	{ "go-duration", is_duration },
 	{ 0 },
 };

@@ -3,7 +3,7 @@
  *
  * Keywords: type const enum, properties required additionalProperties propertyNames dependentRequired
  * minProperties maxProperties, items minItems maxItems uniqueItems, minLength maxLength pattern, minimum maximum,
- * anyOf oneOf, $ref $defs. For people and defaults: title description default $schema.
+ * anyOf oneOf, $ref $defs. For people and defaults: title description default $schema $comment.
  * - `pattern` is a POSIX extended regular expression: those of our schemas mean the same in both dialects.
  * - `$ref` is "#/pointer" or "file#/pointer", with the file in the set; there are no $id and no anchors.
  * - `format` asserts only what schema_formats lists; the standard's formats stay annotations.

@@ -1,31 +1,30 @@
 #include "config/yaml.h"
 
-#include <ctype.h>
-#include <errno.h>
-#include <inttypes.h>
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "config/scalar.h"
+#include "config/yaml_problem.h"
 
 struct anchor {
 	const char *name;
-	const struct node *node;
+	struct node node;
 	size_t size; /* nodes in it, aliases expanded */
 };
 
 struct reader {
 	yaml_parser_t parser;
 	const char *file;
-	struct arena *arena;
+	struct bytes text;
+	struct arena *arena, scratch;
 	struct diags *diags;
-	vec_of(struct anchor) anchors;
-	size_t aliased; /* nodes that aliases stand for so far */
-	bool failed;    /* the rest of the file can't be read */
+	vec_of(struct anchor) anchors; /* of the document; in scratch */
+	vec_of(struct node) open;      /* items of the lists and maps that are not at their end; in scratch */
+	size_t aliased;                /* nodes that aliases stand for so far */
+	bool failed;                   /* the rest of the file can't be read */
 	bool ok;
 };
 
@@ -49,43 +48,15 @@ static bool stop(struct reader *r, struct pos pos, const char *message)
 	return mistake(r, pos, message);
 }
 
-/* Line and column of a byte: libyaml gives no mark for a character that it can't read. */
-static struct pos place_of_offset(const struct reader *r, size_t offset)
-{
-	const char *text = (const char *)r->parser.input.string.start;
-	struct pos pos = { r->file, 1, 1, NULL };
-
-	for (size_t i = 0; i < offset && text + i < (const char *)r->parser.input.string.end; i++) {
-		if (text[i] == '\n') {
-			pos.line++;
-			pos.column = 1;
-		} else if ((text[i] & 0xc0) != 0x80) {
-			pos.column++;
-		}
-	}
-	return pos;
-}
-
 static bool syntax_error(struct reader *r)
 {
-	const yaml_parser_t *p = &r->parser;
-	const char *problem = p->problem ? p->problem : "this is no YAML";
-	const char *text;
+	struct pos pos = { .file = r->file };
+	const char *message;
 
-	if (p->error == YAML_MEMORY_ERROR)
+	if (r->parser.error == YAML_MEMORY_ERROR)
 		mem_exhausted();
-	if (p->error == YAML_READER_ERROR)
-		return stop(r, place_of_offset(r, p->problem_offset),
-			arena_printf(r->arena, "%s; the text must be UTF-8 without control characters", problem));
-	/* For what is opened and never closed, the place of the opening says more. */
-	if (p->context && strstr(p->context, "flow")) {
-		text = arena_printf(r->arena, "%s, %s at line %zu", p->context, problem, p->problem_mark.line + 1);
-		return stop(r, place(r, p->context_mark), text);
-	}
-	text = p->context ? arena_printf(r->arena, "%s %s", problem, p->context) : problem;
-	if (strstr(text, "mapping keys are not allowed"))
-		text = arena_printf(r->arena, "%s; a value with ': ' in it needs quotes", text);
-	return stop(r, place(r, p->problem_mark), text);
+	message = yaml_problem(&r->parser, &r->text, r->arena, &pos);
+	return stop(r, pos, message);
 }
 
 static bool next_event(struct reader *r, yaml_event_t *event)
@@ -93,102 +64,7 @@ static bool next_event(struct reader *r, yaml_event_t *event)
 	return yaml_parser_parse(&r->parser, event) ? true : syntax_error(r);
 }
 
-/* ---- scalars ---- */
-
-static bool all_in(const char *s, const char *set)
-{
-	return *s && !s[strspn(s, set)];
-}
-
-static bool is_decimal(const char *s)
-{
-	return all_in(s + (*s == '-' || *s == '+'), "0123456789");
-}
-
-/* [-+]? ( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )? */
-static bool is_real(const char *s)
-{
-	size_t before, after = 0;
-
-	s += *s == '-' || *s == '+';
-	before = strspn(s, "0123456789");
-	s += before;
-	if (*s == '.') {
-		s++;
-		after = strspn(s, "0123456789");
-		s += after;
-	}
-	if (!before && !after)
-		return false;
-	if (*s == 'e' || *s == 'E') {
-		s++;
-		s += *s == '-' || *s == '+';
-		return all_in(s, "0123456789");
-	}
-	return !*s;
-}
-
-static bool set_integer(struct reader *r, struct node *n, const char *digits, int base)
-{
-	const char *sign = digits + (*digits == '-' || *digits == '+');
-	long long value;
-
-	if (base == 10 && sign[0] == '0' && sign[1])
-		return mistake(r, node_pos(n),
-			arena_printf(r->arena,
-				"the integer %s begins with 0, which YAML 1.1 and 1.2 read differently; write it "
-				"without 0, "
-				"or in quotes if it is a string",
-				digits));
-	errno = 0;
-	value = strtoll(digits, NULL, base);
-	if (errno == ERANGE)
-		return mistake(r, node_pos(n), "the integer is too large; write it in quotes if it is a string");
-	node_set_int(n, value);
-	return true;
-}
-
-static bool set_real(struct reader *r, struct node *n, const char *s)
-{
-	double value = strtod(s, NULL);
-
-	if (!isfinite(value))
-		return mistake(r, node_pos(n), "the number is too large");
-	n->type = NODE_REAL;
-	n->real = value;
-	return true;
-}
-
-static bool is_word(const char *s, const char *lower, const char *title, const char *upper)
-{
-	return !strcmp(s, lower) || !strcmp(s, title) || !strcmp(s, upper);
-}
-
-static bool set_plain(struct reader *r, struct node *n, const char *s)
-{
-	const char *unsigned_ = s + (*s == '-' || *s == '+');
-
-	if (!*s || !strcmp(s, "~") || is_word(s, "null", "Null", "NULL"))
-		return true;
-	if (is_word(s, "true", "True", "TRUE") || is_word(s, "false", "False", "FALSE")) {
-		node_set_bool(n, tolower((unsigned char)*s) == 't');
-		return true;
-	}
-	if (is_decimal(s))
-		return set_integer(r, n, s, 10);
-	if (str_starts(s, "0x") && all_in(s + 2, "0123456789abcdefABCDEF"))
-		return set_integer(r, n, s + 2, 16);
-	if (str_starts(s, "0o") && all_in(s + 2, "01234567"))
-		return set_integer(r, n, s + 2, 8);
-	if (is_real(s))
-		return set_real(r, n, s);
-	if (is_word(unsigned_, ".inf", ".Inf", ".INF") || is_word(s, ".nan", ".NaN", ".NAN"))
-		return mistake(r, node_pos(n), "JSON has no such number; write it in quotes if it is a string");
-	node_set_text(r->arena, n, s);
-	return true;
-}
-
-/* 0: no tag, or "!", which makes a string of a scalar. */
+/* 0: no tag; '?': an unknown one, about which an error was added. "!" makes a string of a scalar. */
 static char tag_type(struct reader *r, const yaml_char_t *tag, struct pos pos)
 {
 	static const struct {
@@ -212,7 +88,7 @@ static char tag_type(struct reader *r, const yaml_char_t *tag, struct pos pos)
 			return core[i].type;
 	mistake(r, pos,
 		arena_printf(r->arena, "the tag %s is not known here; only those of YAML's core schema are", tag));
-	return 0;
+	return '?';
 }
 
 static bool matches_tag(const struct node *n, char type)
@@ -227,18 +103,21 @@ static bool matches_tag(const struct node *n, char type)
 
 static bool read_scalar(struct reader *r, const yaml_event_t *event, struct node *n)
 {
-	const char *value = (const char *)event->data.scalar.value;
+	const char *value = (const char *)event->data.scalar.value, *problem;
 	bool plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 	char type = tag_type(r, event->data.scalar.tag, node_pos(n));
 
+	if (type == '?')
+		return false;
 	if (memchr(value, 0, event->data.scalar.length))
 		return mistake(r, node_pos(n), "a string must not contain a NUL character");
 	if (type == 's' || (!type && !plain)) {
 		node_set_text(r->arena, n, value);
 		return true;
 	}
-	if (!set_plain(r, n, value))
-		return false;
+	problem = scalar_read(value, n, r->arena);
+	if (problem)
+		return mistake(r, node_pos(n), problem);
 	return matches_tag(n, type) || mistake(r, node_pos(n), "the value is not of the type that its tag says");
 }
 
@@ -248,12 +127,28 @@ static void keep_anchor(struct reader *r, const yaml_char_t *name, const struct 
 {
 	struct anchor *anchor;
 
-	if (!name)
+	if (!name || r->failed)
 		return;
-	anchor = vec_push(r->arena, &r->anchors);
-	anchor->name = arena_strdup(r->arena, (const char *)name);
-	anchor->node = arena_dup(r->arena, n, sizeof(*n));
+	if (r->anchors.n == YAML_ANCHORS_MAX) {
+		stop(r, node_pos(n),
+			arena_printf(r->arena, "the document has more than %d anchors", YAML_ANCHORS_MAX));
+		return;
+	}
+	anchor = vec_push(&r->scratch, &r->anchors);
+	anchor->name = arena_strdup(&r->scratch, (const char *)name);
+	anchor->node = *n;
 	anchor->size = size;
+}
+
+static bool copy_anchored(const struct node *anchored, struct node *out)
+{
+	struct node named = *out;
+
+	*out = *anchored;
+	out->key = named.key;
+	out->key_line = named.key_line;
+	out->key_column = named.key_column;
+	return !out->broken;
 }
 
 static bool read_alias(struct reader *r, const yaml_event_t *event, struct node *out, size_t *size)
@@ -273,178 +168,193 @@ static bool read_alias(struct reader *r, const yaml_event_t *event, struct node 
 				arena_printf(r->arena, "the aliases of this file stand for more than %d values",
 					YAML_ALIASED_NODES_MAX));
 		*size += anchor->size;
-		*out = *anchor->node;
-		out->parent = NULL;
-		return true;
+		return copy_anchored(&anchor->node, out);
 	}
 	return mistake(r, pos,
 		arena_printf(
 			r->arena, "the anchor &%s of this alias is not defined before it, or contains it", name));
 }
 
-static struct node *copy_items(struct reader *r, const struct node *items, size_t n)
+/* Moves the items that were read since there were `first` open ones to where they stay. */
+static void close_items(struct reader *r, size_t first, struct node *out)
 {
-	return arena_dup(r->arena, items, n * sizeof(*items));
+	out->n = (uint32_t)(r->open.n - first);
+	if (out->n)
+		out->items = arena_dup(r->arena, &r->open.items[first], out->n * sizeof(*out->items));
+	r->open.n = first;
 }
 
 static bool read_list(struct reader *r, struct node *out, int depth, size_t *size)
 {
-	vec_of(struct node) items = { 0 };
+	size_t first = r->open.n;
 
-	out->type = NODE_LIST;
-	for (;;) {
+	for (bool end = false; !end;) {
+		struct node item = { 0 };
 		yaml_event_t event;
-		bool end;
 
 		if (!next_event(r, &event))
 			return false;
 		end = event.type == YAML_SEQUENCE_END_EVENT;
-		if (!end)
-			read_node(r, &event, vec_push(r->arena, &items), depth + 1, size);
+		if (!end) {
+			read_node(r, &event, &item, depth + 1, size);
+			*vec_push(&r->scratch, &r->open) = item;
+		}
 		yaml_event_delete(&event);
 		if (r->failed)
 			return false;
-		if (end)
-			break;
 	}
-	out->n = (uint32_t)items.n;
-	out->items = copy_items(r, items.items, items.n);
+	out->type = NODE_LIST;
+	close_items(r, first, out);
 	return true;
 }
 
-struct members {
-	vec_of(struct node) list;
-	vec_of(struct node) merged; /* values of `<<` */
-};
-
 static int by_key(const void *left, const void *right)
 {
-	const struct node *a = *(const struct node *const *)left, *b = *(const struct node *const *)right;
+	const struct node *a = *(struct node *const *)left, *b = *(struct node *const *)right;
 	int order = strcmp(a->key, b->key);
 
 	return order ? order : (a > b) - (a < b);
 }
 
-static void find_duplicates(struct reader *r, const struct node *items, size_t n)
+/*
+ * https://yaml.org/type/merge.html: of the open items from `first` on, the map's own come first and win; then the
+ * earlier of the merged ones does, which begin at `merged`. Two own ones of one name are a mistake.
+ */
+static void settle_names(struct reader *r, size_t first, size_t merged)
 {
-	const struct node **order = arena_alloc(r->arena, n * sizeof(*order));
+	size_t n = r->open.n - first, kept = 0;
+	struct node *items, **order;
 
+	if (n < 2)
+		return;
+	items = &r->open.items[first];
+	order = mem_alloc(n * sizeof(*order));
 	for (size_t i = 0; i < n; i++)
 		order[i] = &items[i];
-	qsort(order, n, sizeof(const struct node *), by_key);
-	for (size_t i = 1; i < n; i++) {
-		if (strcmp(order[i - 1]->key, order[i]->key))
-			continue;
-		mistake(r, (struct pos){ r->file, order[i]->key_line, order[i]->key_column, NULL },
-			arena_printf(r->arena, "the name '%s' is here twice, first at line %u", order[i]->key,
-				order[i - 1]->key_line));
-	}
-}
-
-/* https://yaml.org/type/merge.html: the map's own names win, then the earlier of the merged maps. */
-static void merge_map(struct reader *r, const struct node *from, struct members *m)
-{
-	if (from->type != NODE_MAP) {
-		mistake(r, node_pos(from), "expected a map, or a list of maps, to merge");
-		return;
-	}
-	node_each(it, from)
-	{
-		bool known = false;
-
-		vec_each (own, &m->list)
-			known |= !strcmp(own->key, it->key);
-		if (known)
-			continue;
-		*vec_push(r->arena, &m->list) = *it;
-		m->list.items[m->list.n - 1].parent = NULL;
-	}
-}
-
-static void merge(struct reader *r, struct members *m)
-{
-	vec_each (it, &m->merged) {
-		if (it->type == NODE_LIST)
-			node_each(map, it) merge_map(r, map, m);
+	qsort(order, n, sizeof(*order), by_key);
+	for (size_t i = 1, one = 0; i < n; i++) {
+		if (strcmp(order[one]->key, order[i]->key))
+			one = i;
+		else if (order[i] >= r->open.items + merged)
+			order[i]->key = NULL;
 		else
-			merge_map(r, it, m);
+			mistake(r, (struct pos){ r->file, order[i]->key_line, order[i]->key_column, NULL },
+				arena_printf(r->arena, "the name '%s' is here twice, first at line %u",
+					order[i]->key, order[one]->key_line));
+	}
+	free(order);
+	for (size_t i = 0; i < n; i++)
+		if (items[i].key)
+			items[kept++] = items[i];
+	r->open.n = first + kept;
+}
+
+static void merge_map(struct reader *r, const struct node *from)
+{
+	if (from->type != NODE_MAP && !from->broken)
+		mistake(r, node_pos(from), "expected a map, or a list of maps, to merge");
+	if (from->type != NODE_MAP)
+		return;
+	node_each (it, from) {
+		struct node *item = vec_push(&r->scratch, &r->open);
+
+		*item = *it;
+		item->parent = NULL;
 	}
 }
 
-static bool read_key(struct reader *r, const yaml_event_t *event, struct node *key)
+static bool read_key(struct reader *r, const yaml_event_t *event, struct node *named)
 {
+	struct pos pos = place(r, event->start_mark);
+
 	if (event->type != YAML_SCALAR_EVENT)
-		return stop(r, place(r, event->start_mark), "expected a name, found a list, a map or an alias");
+		return stop(r, pos,
+			arena_printf(r->arena, "expected a name, found %s%s",
+				event->type == YAML_ALIAS_EVENT           ? "an alias"
+				: event->type == YAML_MAPPING_START_EVENT ? "a map"
+									  : "a list",
+				yaml_template_hint(&r->text, event->start_mark.line)));
 	if (memchr(event->data.scalar.value, 0, event->data.scalar.length))
-		return stop(r, place(r, event->start_mark), "a name must not contain a NUL character");
-	key->key = arena_strdup(r->arena, (const char *)event->data.scalar.value);
-	key->key_line = (uint32_t)event->start_mark.line + 1;
-	key->key_column = (uint32_t)event->start_mark.column + 1;
+		return stop(r, pos, "a name must not contain a NUL character");
+	tag_type(r, event->data.scalar.tag, pos);
+	named->key = arena_strdup(r->arena, (const char *)event->data.scalar.value);
+	named->key_line = pos.line;
+	named->key_column = pos.column;
 	return true;
 }
 
-static bool read_member(struct reader *r, const yaml_event_t *key, struct members *m, int depth, size_t *size)
+static bool is_merge(const yaml_event_t *key)
 {
-	struct node named = { 0 }, value = { 0 };
-	yaml_event_t event;
-	bool merged;
+	return key->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
+	       !strcmp((const char *)key->data.scalar.value, "<<");
+}
 
-	if (!read_key(r, key, &named))
+static bool read_member(struct reader *r, const yaml_event_t *key, struct node *merged, int depth, size_t *size)
+{
+	struct node item = { 0 };
+	yaml_event_t event;
+
+	if (!read_key(r, key, &item) || !next_event(r, &event))
 		return false;
-	merged = !strcmp(named.key, "<<") && key->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-	if (!next_event(r, &event))
-		return false;
-	read_node(r, &event, &value, depth + 1, size);
+	read_node(r, &event, &item, depth + 1, size);
 	yaml_event_delete(&event);
-	value.key = named.key;
-	value.key_line = named.key_line;
-	value.key_column = named.key_column;
-	if (merged)
-		*vec_push(r->arena, &m->merged) = value;
+	if (!is_merge(key))
+		*vec_push(&r->scratch, &r->open) = item;
+	else if (merged->key)
+		mistake(r, place(r, key->start_mark),
+			arena_printf(r->arena,
+				"the name '<<' is here twice, first at line %u; it takes a list of maps",
+				merged->key_line));
 	else
-		*vec_push(r->arena, &m->list) = value;
+		*merged = item;
 	return !r->failed;
 }
 
 static bool read_map(struct reader *r, struct node *out, int depth, size_t *size)
 {
-	struct members m = { 0 };
+	size_t first = r->open.n, own;
+	struct node merged = { 0 };
 
-	out->type = NODE_MAP;
-	for (;;) {
+	for (bool end = false; !end;) {
 		yaml_event_t event;
-		bool end;
 
 		if (!next_event(r, &event))
 			return false;
 		end = event.type == YAML_MAPPING_END_EVENT;
 		if (!end)
-			read_member(r, &event, &m, depth, size);
+			read_member(r, &event, &merged, depth, size);
 		yaml_event_delete(&event);
 		if (r->failed)
 			return false;
-		if (end)
-			break;
 	}
-	find_duplicates(r, m.list.items, m.list.n);
-	merge(r, &m);
-	out->n = (uint32_t)m.list.n;
-	out->items = copy_items(r, m.list.items, m.list.n);
+	own = r->open.n;
+	if (merged.key && merged.type != NODE_LIST)
+		merge_map(r, &merged);
+	else
+		node_each (map, &merged)
+			merge_map(r, map);
+	settle_names(r, first, own);
+	out->type = NODE_MAP;
+	close_items(r, first, out);
 	return true;
 }
 
-static bool wrong_tag(struct reader *r, const yaml_char_t *tag, char wanted, const struct node *n)
+/* Of a list or map. */
+static bool has_tag(struct reader *r, const yaml_char_t *tag, char wanted, const struct node *n)
 {
 	char type = tag_type(r, tag, node_pos(n));
 
-	return type && type != wanted &&
-	       !mistake(r, node_pos(n), "the value is not of the type that its tag says");
+	if (!type || type == wanted || type == '?')
+		return type != '?';
+	return mistake(r, node_pos(n), "the value is not of the type that its tag says");
 }
 
+/* What `out` has as the name of an item stays. */
 static bool read_node(struct reader *r, const yaml_event_t *event, struct node *out, int depth, size_t *size)
 {
+	const yaml_char_t *anchor = NULL;
 	size_t inside = 1;
-	bool ok = false;
+	bool ok = false, right;
 
 	out->file = r->file;
 	out->line = (uint32_t)event->start_mark.line + 1;
@@ -455,17 +365,17 @@ static bool read_node(struct reader *r, const yaml_event_t *event, struct node *
 	switch (event->type) {
 	case YAML_SCALAR_EVENT:
 		ok = read_scalar(r, event, out);
-		keep_anchor(r, event->data.scalar.anchor, out, inside);
+		anchor = event->data.scalar.anchor;
 		break;
 	case YAML_SEQUENCE_START_EVENT:
-		wrong_tag(r, event->data.sequence_start.tag, 'l', out);
-		ok = read_list(r, out, depth, &inside);
-		keep_anchor(r, event->data.sequence_start.anchor, out, inside);
+		right = has_tag(r, event->data.sequence_start.tag, 'l', out);
+		ok = read_list(r, out, depth, &inside) && right;
+		anchor = event->data.sequence_start.anchor;
 		break;
 	case YAML_MAPPING_START_EVENT:
-		wrong_tag(r, event->data.mapping_start.tag, 'm', out);
-		ok = read_map(r, out, depth, &inside);
-		keep_anchor(r, event->data.mapping_start.anchor, out, inside);
+		right = has_tag(r, event->data.mapping_start.tag, 'm', out);
+		ok = read_map(r, out, depth, &inside) && right;
+		anchor = event->data.mapping_start.anchor;
 		break;
 	case YAML_ALIAS_EVENT:
 		inside = 0;
@@ -481,8 +391,22 @@ static bool read_node(struct reader *r, const yaml_event_t *event, struct node *
 		ok = stop(r, node_pos(out), "expected a value");
 		break;
 	}
+	out->broken = !ok;
+	keep_anchor(r, anchor, out, inside);
 	*size += inside;
 	return ok;
+}
+
+static void read_document(struct reader *r, const yaml_event_t *event, struct yaml_documents *out)
+{
+	struct node *root = arena_new(r->arena, struct node);
+	size_t size = 0;
+
+	r->anchors.n = 0;
+	read_node(r, event, root, 0, &size);
+	node_link(root);
+	if (!r->failed && root->type != NODE_NULL)
+		*vec_push(r->arena, &out->list) = root;
 }
 
 static void read_documents(struct reader *r, struct yaml_documents *out)
@@ -494,34 +418,36 @@ static void read_documents(struct reader *r, struct yaml_documents *out)
 			return;
 		end = event.type == YAML_STREAM_END_EVENT;
 		if (event.type != YAML_STREAM_START_EVENT && event.type != YAML_DOCUMENT_START_EVENT &&
-			event.type != YAML_DOCUMENT_END_EVENT && !end) {
-			struct node *root = arena_new(r->arena, struct node);
-			size_t size = 0;
-
-			r->anchors.n = 0;
-			read_node(r, &event, root, 0, &size);
-			node_link(root);
-			if (!r->failed && root->type != NODE_NULL)
-				*vec_push(r->arena, &out->list) = root;
-		}
+			event.type != YAML_DOCUMENT_END_EVENT && !end)
+			read_document(r, &event, out);
 		yaml_event_delete(&event);
 	}
 }
 
-static void parser_finish(struct reader *r)
+static void reader_finish(struct reader *r)
 {
 	yaml_parser_delete(&r->parser);
+	arena_finish(&r->scratch);
+}
+
+/* libyaml takes a byte order mark for a column of the first line. */
+static struct bytes without_mark(const struct bytes *text)
+{
+	size_t mark = text->size >= 3 && !memcmp(text->data, "\xef\xbb\xbf", 3) ? 3 : 0;
+
+	return (struct bytes){ text->data + mark, text->size - mark };
 }
 
 bool yaml_read(
 	const char *file, const struct bytes *text, struct arena *a, struct yaml_documents *out, struct diags *d)
 {
-	scoped(parser_finish) struct reader r = { .file = file, .arena = a, .diags = d, .ok = true };
+	scoped(reader_finish) struct reader r = { .file = file, .arena = a, .diags = d, .ok = true };
 
+	r.text = without_mark(text);
 	if (!yaml_parser_initialize(&r.parser))
 		mem_exhausted();
 	yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&r.parser, (const unsigned char *)text->data, text->size);
+	yaml_parser_set_input_string(&r.parser, (const unsigned char *)r.text.data, r.text.size);
 	read_documents(&r, out);
 	return r.ok;
 }

@@ -15,6 +15,7 @@
 
 enum {
 	YAML_DEPTH_MAX = 64,            /* levels of nesting */
+	YAML_ANCHORS_MAX = 1000,        /* in one document */
 	YAML_ALIASED_NODES_MAX = 10000, /* nodes that the aliases of one file stand for, in all */
 };
 
@@ -23,13 +24,14 @@ struct yaml_documents {
 };
 
 /*
- * Adds the documents of one file. False: an error was added; documents that come before a syntax error are there,
- * and so are those with a duplicate name or a wrong tag. Nodes and strings live in the arena.
+ * Adds the documents of one file. What could not be read inside of a document is a node that is `broken`. False:
+ * an error was added; documents that come before a syntax error are there, and so are those with a duplicate name
+ * or a wrong tag. Nodes and strings live in the arena.
  */
 bool yaml_read(
 	const char *file, const struct bytes *text, struct arena *a, struct yaml_documents *out, struct diags *d);
 
-/* Block style, ends with a newline. What it writes reads back equal. */
+/* Block style, ends with a newline. What it writes reads back equal; what is not UTF-8 becomes U+FFFD. */
 const char *yaml_write(const struct node *n, struct arena *a);
 
 #endif

@@ -8,29 +8,12 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "config/scalar.h"
 
 static void emit(yaml_emitter_t *e, yaml_event_t *event)
 {
 	if (!yaml_emitter_emit(e, event) && e->error == YAML_MEMORY_ERROR)
 		mem_exhausted();
-}
-
-/* Whether a plain scalar of this text would be read back as something else than a string. */
-static bool needs_quotes(const struct node *n)
-{
-	struct arena a = { 0 };
-	struct diags d = { .arena = &a };
-	struct yaml_documents docs = { 0 };
-	bool plain = yaml_read("", &(struct bytes){ n->string, n->n }, &a, &docs, &d) && docs.list.n == 1 &&
-		     docs.list.items[0]->type == NODE_STRING && !strcmp(docs.list.items[0]->string, n->string);
-
-	/* YAML 1.1 readers (PyYAML, kubectl) take these for booleans. */
-	static const char *const words[] = { "y", "n", "yes", "no", "on", "off" };
-
-	for (size_t i = 0; i < array_len(words); i++)
-		plain &= strcasecmp(n->string, words[i]) != 0;
-	arena_finish(&a);
-	return !plain;
 }
 
 static void emit_scalar(yaml_emitter_t *e, const char *text, size_t size, yaml_scalar_style_t style)
@@ -44,14 +27,16 @@ static void emit_scalar(yaml_emitter_t *e, const char *text, size_t size, yaml_s
 
 static void emit_string(yaml_emitter_t *e, const char *text, size_t size)
 {
-	struct node n = { .type = NODE_STRING, .string = text, .n = (uint32_t)size };
 	yaml_scalar_style_t style = YAML_PLAIN_SCALAR_STYLE;
+	struct arena a = { 0 };
 
-	if (memchr(text, '\n', size))
+	text = str_valid(text, size, &a);
+	if (strchr(text, '\n'))
 		style = YAML_LITERAL_SCALAR_STYLE;
-	else if (needs_quotes(&n))
+	else if (scalar_needs_quotes(text))
 		style = YAML_DOUBLE_QUOTED_SCALAR_STYLE;
-	emit_scalar(e, text, size, style);
+	emit_scalar(e, text, strlen(text), style);
+	arena_finish(&a);
 }
 
 static void emit_number(yaml_emitter_t *e, const struct node *n)
@@ -85,7 +70,8 @@ static void emit_node(yaml_emitter_t *e, const struct node *n)
 		yaml_sequence_start_event_initialize(
 			&event, NULL, NULL, 1, n->n ? YAML_BLOCK_SEQUENCE_STYLE : YAML_FLOW_SEQUENCE_STYLE);
 		emit(e, &event);
-		node_each(it, n) emit_node(e, it);
+		node_each (it, n)
+			emit_node(e, it);
 		yaml_sequence_end_event_initialize(&event);
 		emit(e, &event);
 		break;
@@ -93,8 +79,7 @@ static void emit_node(yaml_emitter_t *e, const struct node *n)
 		yaml_mapping_start_event_initialize(
 			&event, NULL, NULL, 1, n->n ? YAML_BLOCK_MAPPING_STYLE : YAML_FLOW_MAPPING_STYLE);
 		emit(e, &event);
-		node_each(it, n)
-		{
+		node_each (it, n) {
 			emit_string(e, it->key, strlen(it->key));
 			emit_node(e, it);
 		}
@@ -130,5 +115,7 @@ const char *yaml_write(const struct node *n, struct arena *a)
 	emit(&e, &event);
 	yaml_stream_end_event_initialize(&event);
 	emit(&e, &event);
+	if (!str_ends(str_text(&out), "\n")) /* a text that is the whole document */
+		str_add(&out, "\n");
 	return str_text(&out);
 }

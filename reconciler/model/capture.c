@@ -2,12 +2,14 @@
 
 #include "model/read.h"
 
-bool read_capture(const struct document *doc, struct arena *a, struct mesh_capture *out, struct diags *d)
+bool read_capture(const struct document *doc, const struct model *m, struct arena *a, struct mesh_capture *out,
+	struct diags *d)
 {
 	const struct node *inbound = node_get(doc->spec, "inbound"), *outbound = node_get(doc->spec, "outbound");
 	const struct node *ports = node_get(inbound, "ports"), *cidrs = node_get(outbound, "cidrs");
 	bool ok;
 
+	(void)m;
 	out->mode = strcmp(node_get_text(doc->spec, "mode"), "none") ? CAPTURE_REDIRECT : CAPTURE_NONE;
 	out->inbound = node_is(ports, NODE_LIST)         ? INBOUND_LIST
 		       : strcmp(node_text(ports), "all") ? INBOUND_SERVICE

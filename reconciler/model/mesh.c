@@ -25,8 +25,7 @@ static void read_allow(const struct node *list, struct arena *a, struct mesh *me
 {
 	if (!list)
 		allow_default(mesh, a);
-	node_each(it, list)
-	{
+	node_each (it, list) {
 		struct allowed_group *allowed = vec_push(a, &mesh->allow);
 
 		allowed->group = node_get_text(it, "group");
@@ -34,26 +33,27 @@ static void read_allow(const struct node *list, struct arena *a, struct mesh *me
 	}
 }
 
-bool read_mesh(const struct document *doc, struct arena *a, struct mesh *out, struct diags *d)
+bool read_mesh(
+	const struct document *doc, const struct model *m, struct arena *a, struct mesh *out, struct diags *d)
 {
 	const struct node *control = node_get(doc->spec, "controlPlane"), *api = node_get(control, "apiServer");
 	const struct node *objects = node_get(doc->spec, "objects");
+	const struct node *ca = node_get(api, "caSource");
 	const char *ns = node_get_text(objects, "namespace");
+	bool ok = !ca || read_source_path(ca, m, d);
 
-	out->name = doc->name;
-	out->node = doc->root;
 	out->trust_domain = node_get_text(doc->spec, "trustDomain");
 	out->id = node_get_text(doc->spec, "meshId");
 	if (!out->id)
 		out->id = out->trust_domain;
 	out->requires = node_get_text(doc->spec, "requires");
 	read_texts(node_get(api, "urls"), a, &out->api_servers);
-	out->api_ca_source = node_get_text(api, "caSource");
+	out->api_ca_source = node_text(ca);
 	read_texts(node_path(control, "discovery", "addresses", NULL), a, &out->discovery);
 	read_texts(node_path(control, "ca", "addresses", NULL), a, &out->ca);
 	read_texts(node_path(control, "mixer", "addresses", NULL), a, &out->mixer);
 	out->objects_namespace = ns ? ns : "istio-system";
 	out->prune = node_get_bool(objects, "prune", true);
 	read_allow(node_get(objects, "allow"), a, out);
-	return read_selector(node_get(objects, "writers"), a, &out->writers, d);
+	return read_selector(node_get(objects, "writers"), a, &out->writers, d) && ok;
 }

@@ -70,6 +70,12 @@ struct probe {
 	int period_ms, timeout_ms;
 };
 
+/* A ${label:KEY}. */
+struct label_use {
+	const char *key;
+	const struct node *node;
+};
+
 /* How a process runs, as a MeshSidecar or MeshComponent says it. Strings are still nodes: variables are put in by
  * site.c. */
 struct process_spec {
@@ -81,6 +87,7 @@ struct process_spec {
 	struct probe readiness;
 	int stop_ms;
 	const struct node *node;
+	vec_of(struct label_use) label_uses; /* what its ${label:KEY} need of every node that it runs on */
 };
 
 struct allowed_group {
@@ -169,14 +176,15 @@ struct mesh_object {
 };
 
 struct model {
+	const struct tree *tree; /* the source; its files are known, not all of them read */
 	const struct mesh *mesh;
 	vec_of(struct mesh_node) nodes;       /* each of these in the order of names */
 	vec_of(struct mesh_service) services; /* by namespace, then name */
 	vec_of(struct mesh_sidecar) sidecars;
 	vec_of(struct mesh_component) components;
 	vec_of(struct mesh_capture) captures;
-	vec_of(struct mesh_object) objects;
-	const struct placement *placement; /* which services and components each node has; model/place.h */
+	vec_of(struct mesh_object) objects; /* by group, kind, namespace (absent is default), name */
+	const struct placement *placement;  /* which services and components each node has; model/place.h */
 };
 
 /*
@@ -184,6 +192,10 @@ struct model {
  * what can be named takes part, so that all mistakes of a source are seen at once.
  */
 const struct model *model_load(const struct config *config, struct arena *a, struct diags *d);
+
+/* NULL: the source has none of this identity, in whatever version of the group. */
+const struct mesh_object *model_find_object(
+	const struct model *m, const char *group, const char *kind, const char *namespace, const char *name);
 
 /* NULL: the source does not name it. */
 const struct mesh_node *model_find_node(const struct model *m, const char *name);

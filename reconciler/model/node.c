@@ -1,8 +1,9 @@
 #include "model/read.h"
 
-bool read_node(const struct document *doc, struct arena *a, struct mesh_node *out, struct diags *d)
+bool read_node(
+	const struct document *doc, const struct model *m, struct arena *a, struct mesh_node *out, struct diags *d)
 {
-	(void)d; /* its schema says it all */
+	(void)m, (void)d; /* its schema says it all */
 	read_labels(node_path(doc->root, "metadata", "labels", NULL), a, &out->labels);
 	read_texts(node_get(doc->spec, "addresses"), a, &out->addresses);
 	out->network = node_get_text(doc->spec, "network");

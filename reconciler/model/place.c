@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/str.h"
+#include "model/read.h"
+#include "model/reference.h"
 
 /* Nodes by label: sorted, so that those with one label are found by bisection. */
 struct posting {
@@ -31,12 +32,9 @@ struct matches {
 
 static bool holds(const struct condition *c, const struct mesh_node *node)
 {
-	const char *value = NULL;
+	const char *value = labels_get(&node->labels, c->key);
 	bool among = false;
 
-	vec_each (l, &node->labels.list)
-		if (!strcmp(l->key, c->key))
-			value = l->value;
 	vec_each (v, &c->values.list)
 		among |= value && !strcmp(*v, value);
 	switch (c->operator) {
@@ -52,12 +50,19 @@ static bool holds(const struct condition *c, const struct mesh_node *node)
 	return false;
 }
 
-static bool has_label(const struct mesh_node *node, const struct label *wanted)
+/* All that a selector asks for but the name. */
+static bool fits(const struct selector *s, const struct mesh_node *node)
 {
-	vec_each (l, &node->labels.list)
-		if (!strcmp(l->key, wanted->key))
-			return !strcmp(l->value, wanted->value);
-	return false;
+	vec_each (l, &s->labels.list) {
+		const char *value = labels_get(&node->labels, l->key);
+
+		if (!value || strcmp(value, l->value))
+			return false;
+	}
+	vec_each (c, &s->conditions)
+		if (!holds(c, node))
+			return false;
+	return true;
 }
 
 bool selector_matches(const struct selector *s, const struct mesh_node *node)
@@ -68,15 +73,7 @@ bool selector_matches(const struct selector *s, const struct mesh_node *node)
 		return false;
 	vec_each (name, &s->names.list)
 		named |= !strcmp(*name, node->name);
-	if (!named)
-		return false;
-	vec_each (l, &s->labels.list)
-		if (!has_label(node, l))
-			return false;
-	vec_each (c, &s->conditions)
-		if (!holds(c, node))
-			return false;
-	return true;
+	return named && fits(s, node);
 }
 
 static int by_label(const void *left, const void *right)
@@ -98,32 +95,30 @@ static void index_nodes(const struct model *m, struct arena *a, struct index *ou
 		qsort(out->postings.items, out->postings.n, sizeof(*out->postings.items), by_label);
 }
 
-/* The first posting of a label, and how many there are. */
-static size_t find_label(const struct index *index, const struct label *l, size_t *count)
+/* How many postings come before those of a label (`after`: before what follows them). */
+static size_t bisect(const struct index *index, const struct label *l, bool after)
 {
-	const struct posting wanted = { l->key, l->value, NULL };
-	size_t low = 0, high = index->postings.n, first;
+	size_t low = 0, high = index->postings.n;
 
 	while (low < high) {
 		size_t middle = (low + high) / 2;
+		const struct posting *p = &index->postings.items[middle];
+		int order = strcmp(p->key, l->key);
 
-		if (by_label(&index->postings.items[middle], &wanted) < 0)
+		if (!order)
+			order = strcmp(p->value, l->value);
+		if (order < (after ? 1 : 0))
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	for (first = low; low < index->postings.n; low++)
-		if (strcmp(index->postings.items[low].key, l->key) ||
-			strcmp(index->postings.items[low].value, l->value))
-			break;
-	*count = low - first;
-	return first;
+	return low;
 }
 
 static void add_match(
 	struct matches *out, const struct selector *s, const struct mesh_node *node, size_t item, struct arena *a)
 {
-	if (selector_matches(s, node))
+	if (fits(s, node))
 		*vec_push(a, &out->list) = (struct match){ node, item };
 }
 
@@ -142,25 +137,23 @@ static void match_names(
 static void match_labels(
 	const struct index *index, const struct selector *s, size_t item, struct matches *out, struct arena *a)
 {
-	size_t first = 0, count = SIZE_MAX;
+	size_t first = 0, end = SIZE_MAX;
 
 	vec_each (l, &s->labels.list) {
-		size_t n, at = find_label(index, l, &n);
+		size_t from = bisect(index, l, false), to = bisect(index, l, true);
 
-		if (n >= count)
+		if (to - from >= end - first)
 			continue;
-		first = at;
-		count = n;
+		first = from;
+		end = to;
 	}
-	for (size_t i = first; i < first + count; i++)
+	for (size_t i = first; i < end; i++)
 		add_match(out, s, index->postings.items[i].node, item, a);
 }
 
 static void match(const struct model *m, const struct index *index, const struct selector *s, size_t item,
 	struct matches *out, struct arena *a)
 {
-	if (!s->node)
-		return;
 	if (s->names.list.n)
 		match_names(m, s, item, out, a);
 	else if (s->labels.list.n)
@@ -170,30 +163,25 @@ static void match(const struct model *m, const struct index *index, const struct
 			add_match(out, s, node, item, a);
 }
 
-static void check_selector(const struct model *m, const struct selector *s, size_t matched, struct diags *d)
+bool selector_check_names(
+	const struct node *selector, const struct model *m, const struct config *config, struct diags *d)
 {
-	const char **names = NULL;
+	bool ok = true;
 
-	if (!s->node)
-		return;
-	node_each(it, node_get(s->node, "names"))
-	{
-		const char *nearest;
+	node_each (it, node_get(selector, "names"))
+		if (node_is(it, NODE_STRING) && !model_find_node(m, it->string))
+			ok = reference_missing(
+				it, KIND_NODE, m->nodes.items, m->nodes.n, sizeof(*m->nodes.items), config, d);
+	return ok;
+}
 
-		if (model_find_node(m, it->string))
-			continue;
-		if (!names) {
-			names = arena_alloc(d->arena, m->nodes.n * sizeof(*names) + 1);
-			for (size_t i = 0; i < m->nodes.n; i++)
-				names[i] = m->nodes.items[i].name;
-		}
-		nearest = str_nearest(it->string, names, m->nodes.n);
-		diag_error(d, node_pos(it), "there is no MeshNode '%s'%s%s%s", it->string,
-			nearest ? ", did you mean '" : " in this source", nearest ? nearest : "",
-			nearest ? "'?" : "");
-	}
-	if (!matched && !names)
-		diag_warning(d, node_pos(s->node), "no node is selected");
+/* That nothing is selected may be due to what could not be read. */
+static bool is_whole(const struct model *m, const struct config *config)
+{
+	vec_each (node, &m->nodes)
+		if (node->broken)
+			return false;
+	return !config->unread.n;
 }
 
 static int by_node(const void *left, const void *right)
@@ -221,7 +209,7 @@ static void sort_matches(struct matches *matches)
 /* Each node's services are a run of one array. */
 static void place_services(const struct model *m, struct matches *matches, struct placed *nodes, struct arena *a)
 {
-	const struct mesh_service **items = arena_alloc(a, matches->list.n * sizeof(*items) + 1);
+	const struct mesh_service **items = arena_alloc(a, matches->list.n * sizeof(*items));
 
 	sort_matches(matches);
 	for (size_t i = 0; i < matches->list.n; i++) {
@@ -235,7 +223,7 @@ static void place_services(const struct model *m, struct matches *matches, struc
 
 static void place_components(const struct model *m, struct matches *matches, struct placed *nodes, struct arena *a)
 {
-	const struct mesh_component **items = arena_alloc(a, matches->list.n * sizeof(*items) + 1);
+	const struct mesh_component **items = arena_alloc(a, matches->list.n * sizeof(*items));
 
 	sort_matches(matches);
 	for (size_t i = 0, first = 0; i < matches->list.n; i++) {
@@ -251,31 +239,129 @@ static void place_components(const struct model *m, struct matches *matches, str
 	}
 }
 
-void place_all(struct model *m, struct arena *a, struct diags *d)
+/* What takes one selector after the other. */
+struct placing {
+	const struct model *model;
+	const struct config *config;
+	struct index index;
+	bool whole;
+	struct arena *arena;
+	struct diags *diags;
+};
+
+/* The selector of a document, which `broken` says is not to be trusted. False: too much. */
+static bool place(struct placing *p, const struct node *doc, const struct selector *s, bool broken, size_t item,
+	struct matches *out)
 {
+	bool known = selector_check_names(node_path(doc, "spec", "nodes", NULL), p->model, p->config, p->diags);
+	size_t before = out->list.n;
+
+	if (broken)
+		return true;
+	match(p->model, &p->index, s, item, out, p->arena);
+	if (out->list.n > PLACED_MAX)
+		return diag_error(p->diags, node_pos(s->node),
+			"the services and components of this source are on more than %d nodes, counted together",
+			PLACED_MAX);
+	if (known && out->list.n == before && p->whole)
+		diag_warning(p->diags, node_pos(s->node), "no node is selected");
+	return true;
+}
+
+static bool match_all(struct placing *p, struct matches *services, struct matches *components)
+{
+	for (size_t i = 0; i < p->model->services.n; i++) {
+		const struct mesh_service *s = &p->model->services.items[i];
+
+		if (!place(p, s->node, &s->nodes, s->broken, i, services))
+			return false;
+	}
+	for (size_t i = 0; i < p->model->components.n; i++) {
+		const struct mesh_component *c = &p->model->components.items[i];
+
+		if (!place(p, c->node, &c->nodes, c->broken, i, components))
+			return false;
+	}
+	return true;
+}
+
+/* ---- labels that processes take from their node ---- */
+
+struct lack {
+	const struct label_use *use;
+	const struct mesh_node *first, *last; /* nodes without it */
+	size_t n;
+};
+
+struct lacks {
+	vec_of(struct lack) list;
+};
+
+static void note_lack(
+	struct lacks *lacks, const struct label_use *use, const struct mesh_node *node, struct arena *a)
+{
+	struct lack *lack;
+
+	vec_each (it, &lacks->list)
+		if (it->use == use) {
+			it->n += it->last != node;
+			it->last = node;
+			return;
+		}
+	if (lacks->list.n == DIAG_SUGGESTIONS_MAX) /* as many as anybody reads */
+		return;
+	lack = vec_push(a, &lacks->list);
+	*lack = (struct lack){ use, node, node, 1 };
+}
+
+static void check_labels(
+	const struct process_spec *spec, const struct mesh_node *node, struct lacks *lacks, struct arena *a)
+{
+	vec_each (use, &spec->label_uses)
+		if (!labels_get(&node->labels, use->key))
+			note_lack(lacks, use, node, a);
+}
+
+/* One error for each use, however many nodes lack the label. */
+static void check_all_labels(const struct model *m, struct arena *a, struct diags *d)
+{
+	struct lacks lacks = { 0 };
+
+	vec_each (node, &m->nodes) {
+		struct placed placed = place_of(m, node);
+
+		for (size_t i = 0; !node->broken && i < placed.n_services; i++)
+			if (placed.services[i]->sidecar && !placed.services[i]->sidecar->broken)
+				check_labels(&placed.services[i]->sidecar->process, node, &lacks, a);
+		for (size_t i = 0; !node->broken && i < placed.n_components; i++)
+			if (!placed.components[i]->broken)
+				check_labels(&placed.components[i]->process, node, &lacks, a);
+	}
+	vec_each (lack, &lacks.list) {
+		const char *others =
+			lack->n > 1 ? arena_printf(a, " and %zu other%s", lack->n - 1, lack->n > 2 ? "s" : "")
+				    : "";
+
+		diag_error(d, node_pos(lack->use->node), "the node '%s'%s ha%s no label '%s'", lack->first->name,
+			others, lack->n > 1 ? "ve" : "s", lack->use->key);
+	}
+}
+
+bool place_all(struct model *m, const struct config *config, struct arena *a, struct diags *d)
+{
+	struct placing p = { .model = m, .config = config, .whole = is_whole(m, config), .arena = a, .diags = d };
 	struct placement *placement = arena_new(a, struct placement);
 	struct matches services = { 0 }, components = { 0 };
-	struct index index = { 0 };
 
-	index_nodes(m, a, &index);
-	for (size_t i = 0; i < m->services.n; i++) {
-		const struct selector *s = &m->services.items[i].nodes;
-		size_t before = services.list.n;
-
-		match(m, &index, s, i, &services, a);
-		check_selector(m, s, services.list.n - before, d);
-	}
-	for (size_t i = 0; i < m->components.n; i++) {
-		const struct selector *s = &m->components.items[i].nodes;
-		size_t before = components.list.n;
-
-		match(m, &index, s, i, &components, a);
-		check_selector(m, s, components.list.n - before, d);
-	}
-	placement->nodes = arena_alloc(a, m->nodes.n * sizeof(*placement->nodes) + 1);
+	index_nodes(m, a, &p.index);
+	if (!match_all(&p, &services, &components))
+		return false;
+	placement->nodes = arena_alloc(a, m->nodes.n * sizeof(*placement->nodes));
 	place_services(m, &services, placement->nodes, a);
 	place_components(m, &components, placement->nodes, a);
 	m->placement = placement;
+	check_all_labels(m, a, d);
+	return true;
 }
 
 struct placed place_of(const struct model *m, const struct mesh_node *node)

@@ -16,12 +16,14 @@ struct account read_account(const struct node *n)
 
 void read_texts(const struct node *list, struct arena *a, struct texts *out)
 {
-	node_each(it, list) * vec_push(a, &out->list) = it->string;
+	node_each (it, list)
+		*vec_push(a, &out->list) = it->string;
 }
 
 void read_labels(const struct node *map, struct arena *a, struct labels *out)
 {
-	node_each(it, map) * vec_push(a, &out->list) = (struct label){ it->key, it->string };
+	node_each (it, map)
+		*vec_push(a, &out->list) = (struct label){ it->key, it->string };
 }
 
 const char *labels_get(const struct labels *labels, const char *key)
@@ -34,8 +36,7 @@ const char *labels_get(const struct labels *labels, const char *key)
 
 void read_ports(const struct node *list, struct arena *a, struct ports *out)
 {
-	node_each(it, list)
-	{
+	node_each (it, list) {
 		int64_t port = 0;
 
 		node_int(it, &port);
@@ -85,7 +86,8 @@ bool read_cidrs(const struct node *list, struct arena *a, struct cidrs *out, str
 {
 	bool ok = true;
 
-	node_each(it, list) ok &= read_cidr(it, a, vec_push(a, &out->list), d);
+	node_each (it, list)
+		ok &= read_cidr(it, a, vec_push(a, &out->list), d);
 	return ok;
 }
 
@@ -116,7 +118,7 @@ bool read_selector(const struct node *n, struct arena *a, struct selector *out, 
 	out->all = node_is(n, NODE_STRING);
 	read_texts(node_get(n, "names"), a, &out->names);
 	read_labels(node_get(n, "matchLabels"), a, &out->labels);
-	node_each(it, node_get(n, "matchExpressions")) ok &=
-		read_condition(it, a, vec_push(a, &out->conditions), d);
+	node_each (it, node_get(n, "matchExpressions"))
+		ok &= read_condition(it, a, vec_push(a, &out->conditions), d);
 	return ok;
 }

@@ -6,8 +6,7 @@ static bool read_service_ports(const struct node *list, struct arena *a, struct 
 {
 	bool ok = true;
 
-	node_each(it, list)
-	{
+	node_each (it, list) {
 		struct service_port port = { node_get_text(it, "name"), node_get_text(it, "protocol"), 0, 0, it };
 
 		port.port = (uint16_t)node_get_int(it, "port", 0);
@@ -27,12 +26,15 @@ static bool read_service_ports(const struct node *list, struct arena *a, struct 
 	return ok;
 }
 
-bool read_service(const struct document *doc, struct arena *a, struct mesh_service *out, struct diags *d)
+bool read_service(const struct document *doc, const struct model *m, struct arena *a, struct mesh_service *out,
+	struct diags *d)
 {
 	const struct node *spec = doc->spec, *hosts = node_get(spec, "hosts");
 	const char *account = node_get_text(spec, "serviceAccount");
 	bool ok = read_selector(node_get(spec, "nodes"), a, &out->nodes, d);
 
+	(void)m;
+	out->namespace = doc->namespace;
 	read_labels(node_path(doc->root, "metadata", "labels", NULL), a, &out->labels);
 	out->service_account = account ? account : out->name;
 	read_texts(hosts, a, &out->hosts);

@@ -27,7 +27,8 @@ static const char *expand(struct making *m, const struct node *n, const struct s
 
 static void expand_list(struct making *m, const struct node *list, const struct scope *scope, struct texts *out)
 {
-	node_each(it, list) * vec_push(m->arena, &out->list) = expand(m, it, scope);
+	node_each (it, list)
+		*vec_push(m->arena, &out->list) = expand(m, it, scope);
 }
 
 /* ---- files ---- */
@@ -35,17 +36,6 @@ static void expand_list(struct making *m, const struct node *list, const struct 
 static const char *source_path(const struct node *file)
 {
 	return node_get_text(file, "source");
-}
-
-static bool missing_source(const struct tree *tree, const struct node *field, struct diags *d)
-{
-	const char **paths = arena_alloc(d->arena, tree->n_files * sizeof(*paths) + 1), *nearest;
-
-	for (size_t i = 0; i < tree->n_files; i++)
-		paths[i] = tree->files[i].path;
-	nearest = tree->n_files <= 1000 ? str_nearest(field->string, paths, tree->n_files) : NULL;
-	return diag_error(d, node_pos(field), "the source has no file '%s'%s%s%s", field->string,
-		nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
 static bool file_content(struct making *m, const struct node *file, const struct scope *scope, struct bytes *out)
@@ -56,11 +46,7 @@ static bool file_content(struct making *m, const struct node *file, const struct
 	if (text) {
 		*out = (struct bytes){ text->string, text->n };
 	} else {
-		const struct source_file *f = source_find(m->tree, source->string);
-
-		if (!f)
-			return missing_source(m->tree, source, m->diags);
-		*out = f->content;
+		*out = source_find(m->tree, source->string)->content; /* model_load has seen that it is there */
 	}
 	if (!node_get_bool(file, "template", false))
 		return true;
@@ -119,8 +105,8 @@ static struct process *make_process(struct making *m, const struct process_spec 
 	p->node = spec->node;
 	expand_list(m, spec->command, scope, &p->argv);
 	expand_list(m, spec->args, scope, &p->argv);
-	node_each(it, spec->env) * vec_push(m->arena, &p->env.list) =
-		(struct label){ it->key, expand(m, it, scope) };
+	node_each (it, spec->env)
+		*vec_push(m->arena, &p->env.list) = (struct label){ it->key, expand(m, it, scope) };
 	p->user = spec->user;
 	p->group = spec->group;
 	vec_each (g, &spec->groups)
@@ -129,7 +115,8 @@ static struct process *make_process(struct making *m, const struct process_spec 
 	p->readiness = spec->readiness;
 	make_drain(m, spec->drain, scope, &p->drain);
 	p->stop_ms = spec->stop_ms;
-	node_each(it, spec->files) make_file(m, it, scope, spec, p);
+	node_each (it, spec->files)
+		make_file(m, it, scope, spec, p);
 	*vec_push(m->arena, &m->site->processes) = p;
 	return p;
 }
@@ -178,84 +165,43 @@ static void make_workload(struct making *m, const struct mesh_service *s)
 	w->process = p;
 }
 
-/* ---- two processes, one file ---- */
-
-struct path_owner {
-	const struct site_file *file;
-	const struct process *process;
-};
-
-static int by_path(const void *left, const void *right)
-{
-	const struct path_owner *a = left, *b = right;
-
-	return strcmp(a->file->path, b->file->path);
-}
-
-static void check_paths(struct making *m)
-{
-	vec_of(struct path_owner) owners = { 0 };
-
-	vec_each (p, &m->site->processes)
-		vec_each (f, &(*p)->files)
-			*vec_push(m->arena, &owners) = (struct path_owner){ f, *p };
-	if (owners.n)
-		qsort(owners.items, owners.n, sizeof(*owners.items), by_path);
-	for (size_t i = 1; i < owners.n; i++) {
-		const struct path_owner *x = &owners.items[i - 1], *y = &owners.items[i];
-
-		if (!strcmp(x->file->path, y->file->path))
-			m->ok = diag_error(m->diags, node_pos(node_get(y->file->node, "path")),
-				"on node '%s', the %s and the %s (at %s) both write %s", m->site->node->name,
-				y->process->title, x->process->title, pos_text(node_pos(x->file->node), m->arena),
-				y->file->path);
-	}
-}
-
 /* ---- the site ---- */
-
-static size_t first_label(const char *name)
-{
-	return strcspn(name, ".");
-}
 
 /* A machine may call itself vm1.example.com where the source calls it vm1, or the other way round. */
 static bool same_first_label(const char *name, const char *other)
 {
-	size_t n = first_label(name);
+	size_t n = strcspn(name, ".");
 
-	return n == first_label(other) && !strncasecmp(name, other, n);
+	return n == strcspn(other, ".") && !strncasecmp(name, other, n);
 }
 
-static const char *nearest_node(const struct model *m, const char *name, struct arena *a)
+static const char *suggest_node(const struct model *m, const char *name, const struct diags *d)
 {
-	const char **names = arena_alloc(a, m->nodes.n * sizeof(*names) + 1), *nearest;
+	const char **names = arena_alloc(d->arena, m->nodes.n * sizeof(*names));
 
-	for (size_t i = 0; i < m->nodes.n; i++)
+	for (size_t i = 0; i < m->nodes.n; i++) {
 		names[i] = m->nodes.items[i].name;
-	nearest = str_nearest(name, names, m->nodes.n);
-	for (size_t i = 0; i < m->nodes.n && !nearest; i++)
 		if (same_first_label(name, names[i]))
-			nearest = names[i];
-	return nearest;
+			return arena_printf(d->arena, ", did you mean '%s'?", names[i]);
+	}
+	return diag_suggest(d, name, names, m->nodes.n);
 }
 
 static const struct mesh_node *find_node(const struct model *m, const char *name, struct diags *d)
 {
 	const struct mesh_node *node = model_find_node(m, name);
-	const char *nearest;
 
-	if (node)
-		return node;
-	nearest = nearest_node(m, name, d->arena);
-	diag_failure(d, "the source has no MeshNode '%s'%s%s%s; nothing is done for a node that it does not name",
-		name, nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
-	return NULL;
+	if (!node)
+		diag_failure(d, "nothing is done for this node: the source has no MeshNode '%s'%s", name,
+			suggest_node(m, name, d));
+	return node;
 }
 
 static void add_sources(const struct process_spec *spec, struct arena *a, struct texts *out)
 {
-	node_each(file, spec->files) if (source_path(file)) * vec_push(a, &out->list) = source_path(file);
+	node_each (file, spec->files)
+		if (source_path(file))
+			*vec_push(a, &out->list) = source_path(file);
 }
 
 bool site_sources(const struct model *m, const char *node_name, const struct tree *tree, struct arena *a,
@@ -280,17 +226,10 @@ bool site_sources(const struct model *m, const char *node_name, const struct tre
 
 static void read_api_ca(struct making *m)
 {
-	const struct mesh *mesh = m->site->model->mesh;
-	const struct source_file *f;
+	const char *path = m->site->model->mesh->api_ca_source;
 
-	if (!mesh->api_ca_source)
-		return;
-	f = source_find(m->tree, mesh->api_ca_source);
-	if (f)
-		m->site->api_ca = f->content;
-	else
-		m->ok = missing_source(m->tree,
-			node_path(mesh->node, "spec", "controlPlane", "apiServer", "caSource", NULL), m->diags);
+	if (path)
+		m->site->api_ca = source_find(m->tree, path)->content;
 }
 
 struct site *site_make(
@@ -310,7 +249,6 @@ struct site *site_make(
 		make_component(&m, placed.components[i]);
 	for (size_t i = 0; i < placed.n_services; i++)
 		make_workload(&m, placed.services[i]);
-	check_paths(&m);
 	read_api_ca(&m);
 	return m.ok ? site : NULL;
 }

@@ -98,104 +98,144 @@ static bool is_known_in(const struct variable *v, bool sidecar)
 
 static bool unknown(const char *name, bool sidecar, struct pos pos, struct diags *d)
 {
-	const char *names[array_len(variables)], *nearest;
+	const char *names[array_len(variables)], *suggestion;
 	size_t n = 0;
 
 	for (size_t i = 0; i < array_len(variables); i++)
 		if (is_known_in(&variables[i], sidecar))
 			names[n++] = variables[i].name;
-	nearest = str_nearest(name, names, n);
-	if (nearest)
-		return diag_error(d, pos, "unknown variable ${%s}, did you mean ${%s}?", name, nearest);
-	return diag_error(d, pos,
-		"unknown variable ${%s}; the variables are node.*, mesh.*, %s and label:KEY, and $${ is a literal "
-		"${",
-		name, sidecar ? "service.*, sidecar.*" : "component.*");
+	suggestion = diag_suggest(d, name, names, n);
+	if (!*suggestion)
+		suggestion = arena_printf(d->arena,
+			"; the variables are node.*, mesh.*, %s and label:KEY, and $${ is a literal ${",
+			sidecar ? "service.*, sidecar.*" : "component.*");
+	return diag_error(d, pos, "unknown variable ${%s}%s", name, suggestion);
 }
 
-static bool find(const char *name, bool sidecar, enum variable_id *variable, struct pos pos, struct diags *d)
+/* VARIABLE_COUNT: there is no such variable there. */
+static enum variable_id find(const char *name, bool sidecar)
 {
-	for (size_t i = 0; i < array_len(variables); i++) {
-		if (strcmp(variables[i].name, name) || !is_known_in(&variables[i], sidecar))
-			continue;
-		*variable = (enum variable_id)i;
-		return true;
-	}
-	return unknown(name, sidecar, pos, d);
+	for (size_t i = 0; i < array_len(variables); i++)
+		if (!strcmp(variables[i].name, name) && is_known_in(&variables[i], sidecar))
+			return (enum variable_id)i;
+	return VARIABLE_COUNT;
 }
 
-static bool add_value(const char *name, const struct scope *s, struct pos pos, struct str *out, struct diags *d)
+/* mesh.discovery.host: spec.controlPlane.discovery is missing. */
+static bool no_value(const char *name, struct pos pos, struct diags *d)
 {
-	const char *value;
-	enum variable_id variable;
+	const char *field = name + strlen("mesh.");
 
-	if (str_starts(name, "label:")) {
-		value = labels_get(&s->node->labels, name + strlen("label:"));
-		if (!value)
-			return diag_error(
-				d, pos, "the node '%s' has no label '%s'", s->node->name, name + strlen("label:"));
-	} else {
-		if (!find(name, s->service != NULL, &variable, pos, d))
-			return false;
-		value = value_of(variable, s, out->arena);
-		if (!value)
-			return diag_error(
-				d, pos, "${%s} has no value: the Mesh does not say it in spec.controlPlane", name);
-	}
-	str_add(out, value);
+	return diag_error(d, pos, "${%s} has no value: the Mesh does not say spec.controlPlane.%.*s", name,
+		(int)strcspn(field, "."), field);
+}
+
+/* One text, gone through once. Values are appended and never looked at again: nothing in one is taken for a
+ * variable. */
+struct walk {
+	const struct scope *scope;      /* NULL: the text is only checked, */
+	const struct vars_place *place; /* there, */
+	struct process_spec *spec;      /* and this gets its labels */
+	struct pos pos;
+	struct arena *arena;
+	struct diags *diags;
+	struct str out;
+	bool lacks_value; /* one such error is enough for a text: a host and its port are missing together */
+};
+
+static bool note_label(struct walk *w, const char *key)
+{
+	vec_each (use, &w->spec->label_uses)
+		if (!strcmp(use->key, key))
+			return true;
+	if (w->spec->label_uses.n == VARS_LABELS_MAX)
+		return diag_error(
+			w->diags, w->pos, "a process takes at most %d labels from its node", VARS_LABELS_MAX);
+	*vec_push(w->arena, &w->spec->label_uses) = (struct label_use){ key, w->place->node };
 	return true;
 }
 
-/*
- * Goes through the text once. `s` NULL: only the names are checked. Values are appended and never looked at again,
- * so nothing in a value can be taken for a variable.
- */
-static bool walk(
-	const char *text, const struct scope *s, bool sidecar, struct pos pos, struct str *out, struct diags *d)
+static bool label(struct walk *w, const char *key)
+{
+	const struct mesh_node *node = w->scope ? w->scope->node : NULL;
+	const char *value;
+
+	if (!*key)
+		return diag_error(w->diags, w->pos, "${label:} lacks the name of a label");
+	if (!node)
+		return note_label(w, key);
+	value = labels_get(&node->labels, key);
+	if (!value)
+		return diag_error(w->diags, w->pos, "the node '%s' has no label '%s'", node->name, key);
+	str_add(&w->out, value);
+	return true;
+}
+
+static bool variable(struct walk *w, const char *name)
+{
+	bool sidecar = w->scope ? w->scope->service != NULL : w->place->sidecar;
+	struct scope mesh_only = { .mesh = w->scope ? NULL : w->place->mesh };
+	const struct scope *scope = w->scope ? w->scope : &mesh_only;
+	const char *value;
+	enum variable_id id;
+
+	if (str_starts(name, "label:"))
+		return label(w, name + strlen("label:"));
+	id = find(name, sidecar);
+	if (id == VARIABLE_COUNT)
+		return unknown(name, sidecar, w->pos, w->diags);
+	if (!w->scope && (!scope->mesh || !str_starts(name, "mesh.")))
+		return true;
+	value = value_of(id, scope, w->arena);
+	if (!value && !w->lacks_value)
+		no_value(name, w->pos, w->diags);
+	w->lacks_value |= !value;
+	str_add(&w->out, value ? value : "");
+	return value != NULL;
+}
+
+static bool walk(struct walk *w, const char *text)
 {
 	bool ok = true;
 
 	for (const char *dollar; (dollar = strstr(text, "${"));) {
-		const char *end = strchr(dollar, '}');
 		bool literal = dollar > text && dollar[-1] == '$';
-		const char *name;
-		enum variable_id variable;
+		const char *end = strchr(dollar, '}'), *name;
 
-		str_add_n(out, text, (size_t)(dollar - text) - literal);
+		str_add_n(&w->out, text, (size_t)(dollar - text) - literal);
+		text = dollar + 2;
 		if (literal) {
-			str_add(out, "${");
-			text = dollar + 2;
+			str_add(&w->out, "${");
 			continue;
 		}
 		if (!end)
-			return diag_error(d, pos, "a ${ without its }; $${ is a literal ${");
-		name = arena_strndup(d->arena, dollar + 2, (size_t)(end - dollar) - 2);
+			return diag_error(w->diags, w->pos, "a ${ without its }; $${ is a literal ${");
+		name = arena_strndup(w->arena, text, (size_t)(end - text));
 		if (strstr(name, "${"))
-			return diag_error(
-				d, pos, "a ${ within another; variables do not nest, and $${ is a literal ${");
-		if (s)
-			ok &= add_value(name, s, pos, out, d);
-		else if (!str_starts(name, "label:") || !name[strlen("label:")])
-			ok &= find(name, sidecar, &variable, pos, d);
+			return diag_error(w->diags, w->pos,
+				"a ${ within another; variables do not nest, and $${ is a literal ${");
+		ok &= variable(w, name);
 		text = end + 1;
 	}
-	str_add(out, text);
+	str_add(&w->out, text);
 	return ok;
 }
 
 const char *vars_expand(
 	const char *text, const struct scope *scope, struct pos pos, struct arena *a, struct diags *d)
 {
-	struct str out = { .arena = a };
+	struct walk w = { .scope = scope, .pos = pos, .arena = a, .diags = d, .out = { .arena = a } };
 
 	if (!strstr(text, "${"))
 		return text;
-	return walk(text, scope, scope->service != NULL, pos, &out, d) ? str_text(&out) : NULL;
+	return walk(&w, text) ? str_text(&w.out) : NULL;
 }
 
-bool vars_check(const char *text, bool sidecar, struct pos pos, struct diags *d)
+bool vars_check(const char *text, const struct vars_place *place, struct process_spec *spec, struct arena *a,
+	struct diags *d)
 {
-	struct str out = { .arena = d->arena };
+	struct walk w = { .place = place, .spec = spec, .arena = a, .diags = d, .out = { .arena = a } };
 
-	return !strstr(text, "${") || walk(text, NULL, sidecar, pos, &out, d);
+	w.pos = node_pos(place->node);
+	return !strstr(text, "${") || walk(&w, text);
 }

@@ -8,6 +8,8 @@
 
 #include "model/mesh.h"
 
+enum { VARS_LABELS_MAX = 64 }; /* labels that one process may take from its node */
+
 struct scope {
 	const struct mesh *mesh;
 	const struct mesh_node *node;
@@ -20,10 +22,18 @@ struct scope {
 const char *vars_expand(
 	const char *text, const struct scope *scope, struct pos pos, struct arena *a, struct diags *d);
 
+/* Where a text stands that is checked without a node. */
+struct vars_place {
+	const struct mesh *mesh; /* NULL: not known */
+	bool sidecar;            /* service.* and sidecar.* are known there; else component.* is */
+	const struct node *node;
+};
+
 /*
- * Checks the names alone, without a node: what is unknown anywhere is an error in every document. `sidecar`:
- * service.* and sidecar.* are known; else component.* is.
+ * Checks all that can be known without a node: the names, and that the Mesh has the values. Adds the labels that
+ * the text takes from its node to `spec`.
  */
-bool vars_check(const char *text, bool sidecar, struct pos pos, struct diags *d);
+bool vars_check(const char *text, const struct vars_place *place, struct process_spec *spec, struct arena *a,
+	struct diags *d);
 
 #endif

@@ -27,8 +27,6 @@ void part_report_trouble(struct pass *p)
 	vec_each (part, &p->parts) {
 		if (!part->planned && part->trouble.arena)
 			*vec_push(p->arena, &p->plan.unknown) = part->target;
-		vec_each (diag, &part->trouble.list)
-			*vec_push(p->arena, &p->diags->list) = *diag;
-		p->diags->errors += part->trouble.errors;
+		diag_append(p->diags, &part->trouble);
 	}
 }

@@ -50,7 +50,7 @@ const struct node *json_diagnostics(const struct pass *p, const struct diags *d,
 	put_source(root, p, a);
 	node_put_bool(a, root, "valid", !d->errors);
 	node_put_int(a, root, "error_count", (int64_t)d->errors);
-	node_put_int(a, root, "warning_count", (int64_t)(d->list.n - d->errors));
+	node_put_int(a, root, "warning_count", (int64_t)d->warnings);
 	put_diagnostics(root, d, a);
 	return root;
 }

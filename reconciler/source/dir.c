@@ -15,6 +15,8 @@
 
 enum { DIR_DEPTH_MAX = 32 };
 
+#define NEITHER "this is neither a file nor a directory; remove it or name it in .enmeshignore"
+
 struct reading {
 	const char *root; /* as messages show it, without a slash at the end */
 	int fd;
@@ -39,13 +41,13 @@ static bool fail(struct reading *r, const char *shown, int error)
 		return diag_error(
 			r->diags, place(shown), "this symbolic link leads out of the source; put the file here");
 	case ELOOP:
-		return diag_error(r->diags, place(shown), "this symbolic link leads to itself");
+		return diag_error(
+			r->diags, place(shown), "this symbolic link leads to itself, or links are not followed here");
 	case EFBIG:
 		return diag_error(
 			r->diags, place(shown), "the file is larger than %d KiB", SOURCE_FILE_MAX / 1024);
 	case EINVAL:
-		return diag_error(r->diags, place(shown),
-			"this is neither a file nor a directory; remove it or name it in .enmeshignore");
+		return diag_error(r->diags, place(shown), NEITHER);
 	default:
 		return diag_error(r->diags, place(shown), "cannot be read: %s", strerror(error));
 	}
@@ -91,47 +93,60 @@ static bool add_file(struct reading *r, const char *path, bool ignored)
 	return r->bytes <= SOURCE_BYTES_MAX;
 }
 
-/* A link counts as what it leads to, so long as that is below the root. */
-static bool type_of(struct reading *r, const char *path, const char *shown, mode_t *type)
+static bool unsuitable(struct reading *r, const char *path, const char *why)
+{
+	r->ok = false;
+	return diag_error(r->diags, place(arena_printf(r->arena, "%s/%s", r->root, path)), "%s", why);
+}
+
+/* A link counts as the file that it leads to, so long as that is below the root. False: give up altogether. */
+static bool read_link(struct reading *r, const char *path)
 {
 	scoped(close_fd) int fd = file_open_beneath(r->fd, path, O_PATH);
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return fail(r, shown, fd < 0 ? -fd : errno);
-	*type = st.st_mode & S_IFMT;
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return add_file(r, path, false);
+	if (fd == -ENOENT)
+		unsuitable(r, path, "this symbolic link leads nowhere");
+	else if (fd < 0)
+		fail(r, arena_printf(r->arena, "%s/%s", r->root, path), -fd);
+	else if (S_ISDIR(st.st_mode))
+		unsuitable(r, path,
+			"a symbolic link to a directory is not followed; name it in .enmeshignore or put the "
+			"files here");
+	else
+		unsuitable(r, path, NEITHER);
 	return true;
 }
 
 static bool read_dir(struct reading *r, const char *path, bool ignored, int depth);
 
-static bool read_entry(struct reading *r, const struct dirent *entry, const char *path, bool ignored, int depth)
+/* False: give up altogether. */
+static bool read_entry(struct reading *r, const char *path, unsigned char type, bool ignored, int depth)
 {
-	const char *shown = arena_printf(r->arena, "%s/%s", r->root, path);
-	bool hidden = ignored || ignore_matches(&r->ignore, path, entry->d_type == DT_DIR);
-	mode_t type = S_IFREG;
-
-	if (entry->d_type == DT_DIR)
-		return read_dir(r, path, hidden, depth + 1);
-	if (entry->d_type == DT_REG)
-		return add_file(r, path, hidden);
-	/* Only what would be a document must be readable; what is hidden may be anything. */
-	if (hidden)
+	ignored |= ignore_matches(&r->ignore, path, type == DT_DIR);
+	if (type == DT_DIR)
+		return read_dir(r, path, ignored, depth + 1);
+	if (type == DT_REG)
+		return add_file(r, path, ignored);
+	/* What is hidden may be anything. */
+	if (ignored)
 		return true;
-	if (!type_of(r, path, shown, &type))
-		return true;
-	if (type == S_IFREG)
-		return add_file(r, path, hidden);
-	if (type == S_IFDIR && entry->d_type == DT_LNK) {
-		r->ok = diag_error(r->diags, place(shown),
-			"a symbolic link to a directory is not followed; name it in .enmeshignore or put the "
-			"files here");
-		return true;
-	}
-	if (type == S_IFDIR)
-		return read_dir(r, path, hidden, depth + 1);
-	fail(r, shown, EINVAL);
+	if (type == DT_LNK)
+		return read_link(r, path);
+	unsuitable(r, path, NEITHER);
 	return true;
+}
+
+/* Some file systems do not say the type of an entry. */
+static unsigned char type_of(int dir, const struct dirent *entry)
+{
+	struct stat st;
+
+	if (entry->d_type != DT_UNKNOWN || fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return entry->d_type;
+	return IFTODT(st.st_mode);
 }
 
 static void dir_release(DIR **dir)
@@ -145,7 +160,7 @@ static bool read_dir(struct reading *r, const char *path, bool ignored, int dept
 	const char *shown = *path ? arena_printf(r->arena, "%s/%s", r->root, path) : r->root;
 	int fd = file_open_beneath(r->fd, *path ? path : ".", O_RDONLY | O_DIRECTORY);
 	scoped(dir_release) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	bool go_on = true;
+	const struct dirent *entry;
 
 	if (!dir) {
 		fail(r, shown, fd < 0 ? -fd : errno);
@@ -155,14 +170,18 @@ static bool read_dir(struct reading *r, const char *path, bool ignored, int dept
 		r->ok = false;
 		return diag_error(r->diags, place(shown), "nested deeper than %d directories", DIR_DEPTH_MAX);
 	}
-	for (const struct dirent *entry; go_on && (entry = readdir(dir));) {
-		if (entry->d_name[0] != '.')
-			go_on = read_entry(r, entry,
-				*path ? arena_printf(r->arena, "%s/%s", path, entry->d_name)
-				      : arena_strdup(r->arena, entry->d_name),
-				ignored, depth);
+	while (errno = 0, (entry = readdir(dir))) {
+		const char *name = entry->d_name;
+
+		if (name[0] == '.')
+			continue;
+		name = *path ? arena_printf(r->arena, "%s/%s", path, name) : arena_strdup(r->arena, name);
+		if (!read_entry(r, name, type_of(fd, entry), ignored, depth))
+			return false;
 	}
-	return go_on;
+	if (errno)
+		fail(r, shown, errno);
+	return true;
 }
 
 static int by_path(const void *left, const void *right)
@@ -184,8 +203,8 @@ static void read_ignore(struct reading *r)
 	error = fd < 0 ? fd : file_read_fd(fd, SOURCE_FILE_MAX, r->arena, &text);
 	if (error)
 		fail(r, shown, -error);
-	else
-		ignore_parse(&text, r->arena, &r->ignore);
+	else if (!ignore_parse(&text, r->arena, &r->ignore))
+		r->ok = diag_error(r->diags, place(shown), "more than %d patterns", IGNORE_PATTERNS_MAX);
 }
 
 static const char *revision_of(const struct reading *r)
@@ -225,7 +244,8 @@ bool source_read(const char *path, struct arena *a, struct tree *out, struct dia
 	read_dir(&r, "", false, 0);
 	if (!r.ok)
 		return false;
-	qsort(r.files.items, r.files.n, sizeof(*r.files.items), by_path);
+	if (r.files.n)
+		qsort(r.files.items, r.files.n, sizeof(*r.files.items), by_path);
 	vec_each (f, &r.files)
 		documents += f->document;
 	if (!documents)

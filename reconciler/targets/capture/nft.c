@@ -1,4 +1,4 @@
-#include "targets/capture/nft_socket.h"
+#include "targets/capture/nft.h"
 
 #include <errno.h>
 #include <linux/netfilter.h>
@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "base/alloc.h"
+#include "targets/capture/nft_socket.h"
 
 /* A batch of 5,000 services is 1.4 MB, and the kernel takes it in one sendto or refuses with EMSGSIZE. */
 enum { SEND_BUFFER = 64 * 1024 * 1024 };

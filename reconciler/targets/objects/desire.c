@@ -226,49 +226,11 @@ static void add_document(struct desiring *d, size_t set, const struct mesh_objec
 
 /* ---- documents instead of generated objects ---- */
 
-static int compare_document(const struct mesh_object *o, const char *version, const struct object_id *id)
-{
-	int order = strcmp(o->api_version, version);
-
-	if (!order)
-		order = strcmp(o->kind, id->kind);
-	if (!order)
-		order = strcmp(o->namespace ? o->namespace : "", id->namespace);
-	return order ? order : strcmp(o->name, id->name);
-}
-
-/* The model's objects are in this order, so that a node's part costs its own services only. */
-static bool has_document(const struct model *m, const char *version, const struct object_id *id)
-{
-	size_t low = 0, high = m->objects.n;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		int order = compare_document(&m->objects.items[middle], version, id);
-
-		if (!order)
-			return true;
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return false;
-}
-
 /* A document of the source says better what somebody wants than what enmesh makes up. */
 static bool is_written(const struct desiring *d, const struct object *o)
 {
-	static const char *const istio[] = { ISTIO_GROUP "/v1", ISTIO_GROUP "/v1beta1", ISTIO_GROUP "/v1alpha3" };
-
-	if (!o->generated)
-		return false;
-	if (!*o->id.group)
-		return has_document(d->site->model, "v1", &o->id);
-	for (size_t i = 0; i < array_len(istio); i++)
-		if (has_document(d->site->model, istio[i], &o->id))
-			return true;
-	return false;
+	return o->generated &&
+	       model_find_object(d->site->model, o->id.group, o->id.kind, o->id.namespace, o->id.name);
 }
 
 static int by_id(const void *left, const void *right)

@@ -93,8 +93,7 @@ void inventory_read(const struct node *parent, struct arena *a, struct inventory
 {
 	const struct node *data = node_get(parent, "data");
 
-	node_each(it, node_is(data, NODE_MAP) ? data : NULL)
-	{
+	node_each (it, node_is(data, NODE_MAP) ? data : NULL) {
 		const char *dot = strchr(it->key, '.'), *line = node_text(it);
 		const char *kind = dot ? arena_strndup(a, it->key, (size_t)(dot - it->key)) : it->key;
 
@@ -160,7 +159,7 @@ static void put_metadata(
 const struct node *inventory_parent(const struct applyset *set, const struct inventory *inventory, struct arena *a)
 {
 	struct node *out = arena_new(a, struct node), *data;
-	const struct member *first = inventory->members.items, *end = first + inventory->members.n;
+	const struct member *first = inventory->members.items, *end = first ? first + inventory->members.n : NULL;
 
 	out->type = NODE_MAP;
 	node_put_text(a, out, "apiVersion", "v1");
