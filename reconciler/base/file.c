@@ -58,22 +58,31 @@ static int walk_beneath(int dir, const char *path, int flags)
 	}
 }
 
-int file_open_beneath(int dir, const char *path, int flags)
+static int open_how(int dir, const char *path, int flags, uint64_t resolve)
 {
-	struct open_how how = {
-		.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
-	};
+	struct open_how how = { .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC), .resolve = resolve };
 	long fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
 
-	if (fd < 0 && errno == ENOSYS)
-		return walk_beneath(dir, path, flags);
 	return fd < 0 ? -errno : (int)fd;
+}
+
+int file_open_beneath(int dir, const char *path, int flags)
+{
+	int fd = open_how(dir, path, flags, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+
+	return fd == -ENOSYS ? walk_beneath(dir, path, flags) : fd;
 }
 
 int file_open_plain(const char *path, int flags)
 {
-	return open_how(AT_FDCWD, path, flags, RESOLVE_NO_SYMLINKS);
+	int fd = open_how(AT_FDCWD, path, flags, RESOLVE_NO_SYMLINKS);
+	scoped(close_fd) int root = -1;
+
+	if (fd != -ENOSYS)
+		return fd;
+	root = open(path[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	path += strspn(path, "/");
+	return root < 0 ? -errno : walk_beneath(root, *path ? path : ".", flags);
 }
 
 int file_read_fd(int fd, size_t limit, struct arena *a, struct bytes *out)
