@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "base/version.h"
 #include "pass/clock.h"
 #include "pass/part.h"
 
@@ -166,17 +167,51 @@ static bool replaced(struct pass *p, const char *address)
 	return false;
 }
 
-/* Targets that failed, or did not take part, keep what was recorded of them. */
+static const char *basis_address(const struct part *part, struct arena *a)
+{
+	return arena_printf(a, "%s/source", part->target->name);
+}
+
+static const char *basis_of(const struct pass *p)
+{
+	return p->tree.revision ? arena_printf(p->arena, "%s by %s", p->tree.revision, version_text) : "";
+}
+
+static bool has_changes(const struct pass *p, const struct part *part)
+{
+	vec_each (c, &p->plan.changes)
+		if (c->target == part->target)
+			return true;
+	return false;
+}
+
+/* In sync with a source that was recorded before: there is nothing new to say, and the digests need not be made.
+ */
+static bool is_known(struct pass *p, const struct part *part)
+{
+	const char *last = applied_digest(&p->last, basis_address(part, p->arena));
+
+	return last && !strcmp(last, basis_of(p)) && !has_changes(p, part);
+}
+
+/* Targets that failed, did not take part, or have nothing new, keep what was recorded of them. */
 static void record(struct pass *p)
 {
 	struct applied now = { .arena = p->arena };
+	bool anything = false;
 	int r;
 
 	vec_each (part, &p->parts) {
-		part->recorded = part->planned && !part->flawed && !part->failed;
-		if (part->recorded)
-			part->target->record(part->want, &now);
+		part->recorded = part->planned && !part->flawed && !part->failed && !is_known(p, part);
+		if (!part->recorded)
+			continue;
+		anything = true;
+		part->target->record(part->want, &now);
+		if (!p->cleanup)
+			applied_add(&now, basis_address(part, p->arena), basis_of(p));
 	}
+	if (!anything)
+		return;
 	vec_each (item, &p->last.items)
 		if (!replaced(p, item->address))
 			applied_add(&now, item->address, item->digest);

@@ -32,7 +32,7 @@ static const char *set_digest(const struct set *s, struct arena *a)
 
 	digest_add_text(d, print_set_head(s, a));
 	vec_each (e, &s->elements)
-		digest_add_text(d, e->text);
+		digest_add_text(d, print_element(s, e, a));
 	return digest_end(d, a);
 }
 
@@ -133,7 +133,7 @@ static const char *element_lines(const struct edit *e, struct arena *a)
 	struct str out = { .arena = a };
 
 	vec_each (element, &e->elements)
-		str_printf(&out, "%s%s", out.n ? "\n" : "", (*element)->text);
+		str_printf(&out, "%s%s", out.n ? "\n" : "", print_element(e->set, *element, a));
 	return str_text(&out);
 }
 
@@ -174,7 +174,7 @@ static const char *whole_set(const struct set *s, struct arena *a)
 
 	str_add(&out, print_set_head(s, a));
 	vec_each (e, &s->elements)
-		str_printf(&out, "\n%s", e->text);
+		str_printf(&out, "\n%s", print_element(s, e, a));
 	return str_text(&out);
 }
 

@@ -46,16 +46,7 @@ static bool same_definition(const struct set *a, const struct set *b)
 	return a->key == b->key && a->data == b->data && a->interval == b->interval && !a->foreign && !b->foreign;
 }
 
-static int element_order(enum type type, const struct element *a, const struct element *b)
-{
-	int order = value_compare(type, &a->key, &b->key);
-
-	if (!order)
-		order = value_compare(type, &a->end, &b->end);
-	return order ? order : strcmp(a->text, b->text);
-}
-
-/* Both are sorted. An element whose data changed is removed and added: its text differs. */
+/* Both are sorted. An element whose data changed is removed and added. */
 static void diff_elements(struct making *m, const struct set *want, const struct set *live)
 {
 	struct edit add_them = { .kind = EDIT_ADD_ELEMENTS, .set = want };
@@ -66,7 +57,7 @@ static void diff_elements(struct making *m, const struct set *want, const struct
 		int order = i == want->elements.n ? 1
 			    : j == live->elements.n
 				    ? -1
-				    : element_order(want->key, &want->elements.items[i], &live->elements.items[j]);
+				    : element_compare(want, &want->elements.items[i], &live->elements.items[j]);
 
 		if (order < 0)
 			*vec_push(m->arena, &add_them.elements) = &want->elements.items[i];

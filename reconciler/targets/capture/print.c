@@ -322,7 +322,8 @@ static void add_set(struct str *out, const struct set *s)
 	if (s->elements.n)
 		str_add(out, "\n\t\telements = {");
 	vec_each (e, &s->elements)
-		str_printf(out, "%s\n\t\t\t%s", e == s->elements.items ? "" : ",", e->text);
+		str_printf(
+			out, "%s\n\t\t\t%s", e == s->elements.items ? "" : ",", print_element(s, e, out->arena));
 	if (s->elements.n)
 		str_add(out, "\n\t\t}");
 	str_add(out, "\n\t}\n\n");

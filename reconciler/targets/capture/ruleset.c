@@ -169,13 +169,23 @@ static int by_set_name(const void *left, const void *right)
 	return strcmp(((const struct set *)left)->name, ((const struct set *)right)->name);
 }
 
+int element_compare(const struct set *s, const struct element *a, const struct element *b)
+{
+	int order = value_compare(s->key, &a->key, &b->key);
+
+	if (!order)
+		order = value_compare(s->key, &a->end, &b->end);
+	if (order || s->data == TYPE_NONE)
+		return order;
+	if (s->data != TYPE_VERDICT)
+		return value_compare(s->data, &a->data, &b->data);
+	order = (a->verdict > b->verdict) - (a->verdict < b->verdict);
+	return order ? order : strcmp(a->chain ? a->chain : "", b->chain ? b->chain : "");
+}
+
 static int by_key(const void *left, const void *right, void *set)
 {
-	const struct element *a = left, *b = right;
-	enum type type = ((const struct set *)set)->key;
-	int order = value_compare(type, &a->key, &b->key);
-
-	return order ? order : value_compare(type, &a->end, &b->end);
+	return element_compare(set, left, right);
 }
 
 /* The key that follows, as an interval's end is counted. False: there is none. */
@@ -224,8 +234,6 @@ void ruleset_normalize(struct ruleset *r, struct arena *a)
 		if (s->elements.n)
 			qsort_r(s->elements.items, s->elements.n, sizeof(*s->elements.items), by_key, s);
 		merge(s);
-		vec_each (e, &s->elements)
-			e->text = print_element(s, e, a);
 	}
 	vec_each (c, &r->chains)
 		vec_each (rule, &c->rules)

@@ -158,7 +158,6 @@ struct element {
 	struct value data;     /* of a map */
 	enum verdict verdict;  /* of a verdict map */
 	const char *chain;
-	const char *text; /* in nft's language */
 };
 
 struct set {
@@ -189,7 +188,10 @@ struct set *ruleset_set(const struct ruleset *r, const char *name);
  */
 const char *ruleset_unresolved(const struct ruleset *r);
 
-/* Puts everything in order, merges intervals, and makes the texts. */
+/* By key, then by what a map has for it. */
+int element_compare(const struct set *s, const struct element *a, const struct element *b);
+
+/* Puts everything in order, merges intervals, and makes the texts of the rules. */
 void ruleset_normalize(struct ruleset *r, struct arena *a);
 
 /* ---- print.c: nft's text ---- */
