@@ -6,7 +6,7 @@
 
 #include "cli/output.h"
 #include "cli/settings.h"
-#include "pass/clock.h"
+#include "base/clock.h"
 
 static bool unreadable(struct session *s, const char *run_dir, int error)
 {

@@ -4,7 +4,7 @@
 
 #include "base/str.h"
 #include "base/version.h"
-#include "pass/clock.h"
+#include "base/clock.h"
 #include "pass/part.h"
 
 /* A pass that waited longer than this may find there now what it could not reach when it began. */

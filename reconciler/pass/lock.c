@@ -13,7 +13,7 @@
 
 #include "base/child.h"
 #include "base/file.h"
-#include "pass/clock.h"
+#include "base/clock.h"
 
 #define FILE_NAME "lock"
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "pass/apply.h"
-#include "pass/clock.h"
+#include "base/clock.h"
 #include "pass/facts.h"
 #include "pass/part.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/version.h"
-#include "pass/clock.h"
+#include "base/clock.h"
 #include "report/json.h"
 
 struct condition_value {

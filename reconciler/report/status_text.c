@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/str.h"
-#include "pass/clock.h"
+#include "base/clock.h"
 #include "report/escape.h"
 
 static const char *text_of(const struct node *n, const char *name, struct arena *a)

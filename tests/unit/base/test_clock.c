@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
-#include "pass/clock.h"
+#include "base/clock.h"
 
 static void test_known_times(void **state)
 {
