@@ -2,9 +2,9 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "base/version.h"
-#include "base/clock.h"
 #include "pass/part.h"
 
 /* A pass that waited longer than this may find there now what it could not reach when it began. */
@@ -58,16 +58,16 @@ static void carry_out(struct pass *p, struct change *run, size_t n)
 	size_t first = p->diags->list.n;
 	bool ok;
 
-	/* After a failure the rest of the same target would build on what is not there. */
-	if (stopped(p) || part->failed) {
+	/* After a failure nothing is taken away. What a change needs, its own target knows: one file that can't be
+	 * written keeps the process that reads it from starting, not the others. */
+	if (stopped(p) || (part->failed && run->phase >= PHASE_STOP)) {
 		settle(part, run, n, false);
 		return;
 	}
 	if (back) {
 		diag_failure(p->diags,
 			"%s: what is no longer wanted was left running, since %s is not as it should be and may "
-			"still send "
-			"traffic there",
+			"still send traffic there",
 			part->target->name, back->target->name);
 		settle(part, run, n, false);
 		return;

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "base/child.h"
-#include "base/file.h"
 #include "base/clock.h"
+#include "base/file.h"
 
 #define FILE_NAME "lock"
 

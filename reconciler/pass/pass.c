@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "pass/apply.h"
 #include "base/clock.h"
+#include "pass/apply.h"
 #include "pass/facts.h"
 #include "pass/part.h"
 

@@ -150,7 +150,7 @@ static void test_flawed_target_is_applied_but_not_recorded(void **state)
 	assert_int_equal(cause_of(f, "alpha/a"), CAUSE_NEW);
 }
 
-static void test_failed_change_ends_its_target_only(void **state)
+static void test_after_a_failed_change_its_target_takes_nothing_away(void **state)
 {
 	struct fake_pass *f = *state;
 
@@ -158,11 +158,13 @@ static void test_failed_change_ends_its_target_only(void **state)
 	alpha.want[0] = (struct fake_item){ "alpha/file", "1", PHASE_FILES };
 	alpha.want[1] = (struct fake_item){ "alpha/file2", "1", PHASE_FILES };
 	alpha.want[2] = (struct fake_item){ "alpha/process", "1", PHASE_PROCESSES };
+	alpha.live[0] = (struct fake_item){ "alpha/old", "1", PHASE_STOP };
 	beta.want[0] = (struct fake_item){ "beta/b", "1", PHASE_PROCESSES };
 	assert_int_equal(pass_run(&f->pass), OUTCOME_FAILED);
 	assert_int_equal(result_of(f, "alpha/file"), RESULT_FAILED);
 	assert_int_equal(result_of(f, "alpha/file2"), RESULT_SKIPPED);
-	assert_int_equal(result_of(f, "alpha/process"), RESULT_SKIPPED);
+	assert_int_equal(result_of(f, "alpha/process"), RESULT_DONE);
+	assert_int_equal(result_of(f, "alpha/old"), RESULT_SKIPPED);
 	assert_int_equal(result_of(f, "beta/b"), RESULT_DONE);
 	assert_int_equal(f->diags.errors, 1);
 }
@@ -422,7 +424,7 @@ int main(void)
 		TEST(test_unknown_target_is_looked_at_again_after_changes),
 		TEST(test_unknown_target_is_not_looked_at_again_if_nothing_happened),
 		TEST(test_flawed_target_is_applied_but_not_recorded),
-		TEST(test_failed_change_ends_its_target_only),
+		TEST(test_after_a_failed_change_its_target_takes_nothing_away),
 		TEST(test_failure_without_a_message_gets_one),
 		TEST(test_failed_target_keeps_its_old_record),
 		TEST(test_cause_is_new_then_drift),
