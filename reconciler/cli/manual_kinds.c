@@ -21,8 +21,10 @@ static struct place follow(struct place p)
 	if (!hash)
 		return p;
 	if (hash != ref) {
-		node_each(it, &embedded_schemas) if (!strncmp(it->key, ref, (size_t)(hash - ref)) &&
-						     strlen(it->key) == (size_t)(hash - ref)) to.file = it;
+		node_each (it, &embedded_schemas)
+			if (!strncmp(it->key, ref, (size_t)(hash - ref)) &&
+				strlen(it->key) == (size_t)(hash - ref))
+				to.file = it;
 	}
 	to.schema = node_path(to.file, "$defs", strrchr(hash, '/') + 1, NULL);
 	return follow(to);
@@ -53,14 +55,17 @@ static const char *type_of(struct place p, struct arena *a)
 		       : !strcmp(type->string, "boolean") ? "true or false"
 		       : !strcmp(type->string, "integer") ? "a whole number"
 							  : "a string";
-	node_each(it, words) str_printf(&out, "%s%s", it == words->items ? "one of " : ", ",
-		node_text(it) ? it->string : json_write(it, JSON_ONE_LINE, a));
+	node_each (it, words)
+		str_printf(&out, "%s%s", it == words->items ? "one of " : ", ",
+			node_text(it) ? it->string : json_write(it, JSON_ONE_LINE, a));
 	return str_text(&out);
 }
 
 static bool required(const struct node *schema, const char *name)
 {
-	node_each(it, node_get(schema, "required")) if (!strcmp(it->string, name)) return true;
+	node_each (it, node_get(schema, "required"))
+		if (!strcmp(it->string, name))
+			return true;
 	return false;
 }
 
@@ -86,10 +91,9 @@ static void add_fields(struct str *out, struct place p, const char *path, int de
 	if (items.schema)
 		add_fields(out, items, arena_printf(a, "%s[]", path), depth + 1, a);
 	/* A selector and its like: one form is a word, the other one a map. */
-	node_each(form, node_get(at.schema, "anyOf"))
+	node_each (form, node_get(at.schema, "anyOf"))
 		add_fields(out, (struct place){ at.file, form }, path, depth + 1, a);
-	node_each(it, node_get(at.schema, "properties"))
-	{
+	node_each (it, node_get(at.schema, "properties")) {
 		struct place field = { at.file, it };
 		const char *name = *path ? arena_printf(a, "%s.%s", path, it->key) : it->key;
 
@@ -106,8 +110,7 @@ static void add_kind(struct str *out, const char *name, struct arena *a)
 	str_printf(out, ".Ss %s\n", name);
 	mdoc_text(out, node_get_text(schema, "description"));
 	str_add(out, ".Bl -tag -width Ds\n");
-	node_each(it, properties)
-	{
+	node_each (it, properties) {
 		if (!strcmp(it->key, "apiVersion") || !strcmp(it->key, "kind"))
 			continue;
 		add_fields(out, (struct place){ schema, it }, it->key, 0, a);

@@ -29,8 +29,7 @@ static bool print_nft(struct session *s, const struct node *described)
 {
 	struct str out = { .arena = s->arena };
 
-	node_each(it, described)
-	{
+	node_each (it, described) {
 		const char *text = it->type == NODE_STRING ? it->string : node_get_text(it, "nft");
 
 		if (text)

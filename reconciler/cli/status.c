@@ -4,9 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/output.h"
 #include "cli/settings.h"
-#include "base/clock.h"
 
 static bool unreadable(struct session *s, const char *run_dir, int error)
 {

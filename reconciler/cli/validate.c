@@ -11,8 +11,8 @@ static const struct opt opts[] = {
 };
 
 /*
- * What shows only when a node's part is put together: variables in templates that are files of the source, and paths
- * that the node's values make none.
+ * What shows only when a node's part is put together: variables in templates that are files of the source, and
+ * paths that the node's values make none.
  */
 static void check_nodes(struct pass *p)
 {

@@ -18,7 +18,8 @@ bool pass_load(struct pass *p)
 	 * once. */
 	config_read(&p->tree, p->arena, &config, p->diags);
 	if (!config.requires)
-		p->model = model_load(&config, p->arena, p->diags);
+	p->upgrade_needed = config.requires;
+	p->model = model_load(&config, p->arena, p->diags);
 	if (p->diags->errors != errors)
 		p->model = NULL;
 	return p->model != NULL;
@@ -27,17 +28,21 @@ bool pass_load(struct pass *p)
 static bool load_sources(struct pass *p, const char *node)
 {
 	struct texts paths = { 0 };
-	bool ok = true;
+	bool ok = true, more = false;
 
 	if (!site_sources(p->model, node, &p->tree, p->arena, &paths, p->diags))
 		return false;
 	vec_each (path, &paths.list) {
 		struct source_file *f = source_find(&p->tree, *path);
 
-		/* One that is missing is site_make's to report: it knows the place that names it. */
-		if (f)
-			ok &= source_load(&p->tree, f, p->arena, p->diags);
+		/* One that is missing is the model's to report: it knows the place that names it. */
+		if (!f || f->loaded)
+			continue;
+		ok &= source_load(&p->tree, f, p->arena, p->diags);
+		more = true;
 	}
+	if (more)
+		source_revise(&p->tree, p->arena);
 	return ok;
 }
 

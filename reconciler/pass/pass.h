@@ -57,6 +57,8 @@ struct pass {
 	long long took_us;
 	struct tree tree;          /* revision NULL: it could not be read */
 	const struct model *model; /* NULL: the source was refused */
+	const char
+		*upgrade_needed; /* which version the source requires, if this one is too old or new; else NULL */
 	struct site *site;
 	bool accepted; /* the source was: it is valid, and names this node (always, with `cleanup`) */
 	struct plan plan;

@@ -3,8 +3,8 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "base/version.h"
 #include "base/clock.h"
+#include "base/version.h"
 #include "report/json.h"
 
 struct condition_value {
@@ -21,8 +21,7 @@ struct making {
 
 static const struct node *find_named(const struct node *list, const char *field, const char *value)
 {
-	node_each(it, list)
-	{
+	node_each (it, list) {
 		const char *text = node_get_text(it, field);
 
 		if (text && !strcmp(text, value))
@@ -100,7 +99,9 @@ static void put_source_valid(struct making *m, struct node *list)
 		return;
 	if (!m->p->accepted) {
 		c.status = "False";
-		c.reason = m->p->tree.revision ? "Refused" : "Unreadable";
+		c.reason = !m->p->tree.revision   ? "Unreadable"
+			   : m->p->upgrade_needed ? "UpgradeNeeded"
+						  : "Refused";
 		c.message = first_error(m);
 	}
 	put_condition(m, list, &c);
@@ -157,7 +158,9 @@ static void put_ready(struct making *m, struct node *list, const struct node *ot
 	struct condition_value c = { "Ready", "True", outcome_word(m->p->outcome), NULL };
 	const struct node *bad = NULL;
 
-	node_each(it, others) if (!bad && !is_true(it)) bad = it;
+	node_each (it, others)
+		if (!bad && !is_true(it))
+			bad = it;
 	if (bad) {
 		c.status = node_get_text(bad, "status");
 		c.reason = node_get_text(bad, "reason");
@@ -185,7 +188,8 @@ static void put_conditions(struct making *m, struct node *root)
 	vec_each (part, &m->p->parts)
 		put_target_condition(m, &others, part);
 	put_ready(m, list, &others, node_get(root, "source"));
-	node_each(it, &others) * node_add(m->arena, list) = *it;
+	node_each (it, &others)
+		*node_add(m->arena, list) = *it;
 }
 
 /* ---- revisions, the pass, targets ---- */

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "base/str.h"
 #include "base/clock.h"
+#include "base/str.h"
 #include "report/escape.h"
 
 static const char *text_of(const struct node *n, const char *name, struct arena *a)
@@ -71,6 +71,7 @@ const char *status_text(const struct node *status, struct timespec now, struct t
 		(long long)node_get_int(summary, "remove", 0), (long long)node_get_int(summary, "drift", 0),
 		(long long)node_get_int(summary, "failed", 0));
 	str_add(&out, "\nConditions:\n");
-	node_each(it, node_get(status, "conditions")) add_condition(&out, it, style, a);
+	node_each (it, node_get(status, "conditions"))
+		add_condition(&out, it, style, a);
 	return str_text(&out);
 }

@@ -41,8 +41,8 @@ static bool fail(struct reading *r, const char *shown, int error)
 		return diag_error(
 			r->diags, place(shown), "this symbolic link leads out of the source; put the file here");
 	case ELOOP:
-		return diag_error(
-			r->diags, place(shown), "this symbolic link leads to itself, or links are not followed here");
+		return diag_error(r->diags, place(shown),
+			"this symbolic link leads to itself, or links are not followed here");
 	case EFBIG:
 		return diag_error(
 			r->diags, place(shown), "the file is larger than %d KiB", SOURCE_FILE_MAX / 1024);
@@ -207,17 +207,19 @@ static void read_ignore(struct reading *r)
 		r->ok = diag_error(r->diags, place(shown), "more than %d patterns", IGNORE_PATTERNS_MAX);
 }
 
-static const char *revision_of(const struct reading *r)
+void source_revise(struct tree *t, struct arena *a)
 {
-	struct digest *digest = digest_start(r->arena);
+	struct digest *digest = digest_start(a);
 
-	vec_each (f, &r->files) {
-		if (!f->document)
+	for (size_t i = 0; i < t->n_files; i++) {
+		const struct source_file *f = &t->files[i];
+
+		if (!f->loaded)
 			continue;
 		digest_add_text(digest, f->path);
 		digest_add(digest, f->content.data, f->content.size);
 	}
-	return arena_printf(r->arena, "sha256:%.12s", digest_end(digest, r->arena));
+	t->revision = arena_printf(a, "sha256:%.12s", digest_end(digest, a));
 }
 
 static const char *without_slashes(const char *path, struct arena *a)
@@ -252,7 +254,8 @@ bool source_read(const char *path, struct arena *a, struct tree *out, struct dia
 		return diag_failure(d,
 			"the source %s holds no documents (*.yaml, *.yml); an empty source is no desired state",
 			path);
-	*out = (struct tree){ path, revision_of(&r), r.files.items, r.files.n };
+	*out = (struct tree){ path, NULL, r.files.items, r.files.n };
+	source_revise(out, a);
 	return true;
 }
 

@@ -23,7 +23,7 @@ struct source_file {
 
 struct tree {
 	const char *origin;        /* what the user called it */
-	const char *revision;      /* digest of all documents: "sha256:…" */
+	const char *revision;      /* digest of what was read: "sha256:…" */
 	struct source_file *files; /* in the order of their paths */
 	size_t n_files;
 };
@@ -40,7 +40,9 @@ bool source_read(const char *path, struct arena *a, struct tree *out, struct dia
 /* NULL: there is no such file. */
 struct source_file *source_find(const struct tree *t, const char *path);
 
-/* Reads the content of a file that is no document. Effect. */
+/* Reads the content of a file that is no document. The revision takes it in by source_revise. Effect. */
 bool source_load(const struct tree *t, struct source_file *f, struct arena *a, struct diags *d);
+/* Gives the tree the revision of the documents and of all that was loaded. Pure. */
+void source_revise(struct tree *t, struct arena *a);
 
 #endif

@@ -70,7 +70,9 @@ int applied_read(const char *state_dir, struct applied *out)
 	if (r)
 		return r;
 	root = json_read(text.data, text.size, out->arena, &problem);
-	node_each(it, node_get(root, "digests")) if (node_text(it)) applied_add(out, it->key, it->string);
+	node_each (it, node_get(root, "digests"))
+		if (node_text(it))
+			applied_add(out, it->key, it->string);
 	return 0;
 }
 

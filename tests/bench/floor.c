@@ -1,6 +1,6 @@
 /*
- * The floor of an in-sync pass: a program that starts, has the libraries that the design allows, and dumps the table that
- * enmesh dumps. Nothing is decoded. Every library has one symbol used, so that the linker keeps it.
+ * The floor of an in-sync pass: a program that starts, has the libraries that the design allows, and dumps the
+ * table that enmesh dumps. Nothing is decoded. Every library has one symbol used, so that the linker keeps it.
  */
 #include <jansson.h>
 #include <libmnl/libmnl.h>
@@ -42,13 +42,16 @@ static void dump(unsigned short type, unsigned short attribute, const char *set,
 	do {
 		ssize_t n = mnl_socket_recvfrom(nl, buffer, sizeof(buffer));
 
-		more = n < 0 ? -1 : mnl_cb_run(buffer, (size_t)n, sequence, mnl_socket_get_portid(nl), on_message, NULL);
+		more = n < 0 ? -1
+			     : mnl_cb_run(
+				       buffer, (size_t)n, sequence, mnl_socket_get_portid(nl), on_message, NULL);
 	} while (more > MNL_CB_STOP);
 }
 
 int main(void)
 {
-	volatile const void *keep[] = { (const void *)yaml_get_version_string(), (const void *)jansson_version_str() };
+	volatile const void *keep[] = { (const void *)yaml_get_version_string(),
+		(const void *)jansson_version_str() };
 
 	(void)keep;
 	(void)sd_booted();

@@ -1,6 +1,6 @@
 /*
- * peak COMMAND...: runs it without its output and prints its peak memory in KiB. A process's peak begins with that of the
- * process that starts it, so this one is small.
+ * peak COMMAND...: runs it without its output and prints its peak memory in KiB. A process's peak begins with that
+ * of the process that starts it, so this one is small.
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -237,8 +237,7 @@ static const char *definition_problem(struct applying *x, const struct object *d
 		!api_get(x->api, api_path(definition->resource, "", definition->id.name, x->arena), x->arena,
 			&answer))
 		return "";
-	node_each(it, node_path(answer.body, "status", "conditions", NULL))
-	{
+	node_each (it, node_path(answer.body, "status", "conditions", NULL)) {
 		const char *status = node_get_text(it, "status"), *message = node_get_text(it, "message");
 
 		if (status && !strcmp(status, "False") && message)

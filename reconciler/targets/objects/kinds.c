@@ -34,7 +34,8 @@ static enum kinds_result read_version(struct kinds *k, const char *group, const 
 		return KINDS_FAILED;
 	}
 	if (answer->status == 200)
-		node_each(it, node_get(answer->body, "resources")) add_resource(k, out, it);
+		node_each (it, node_get(answer->body, "resources"))
+			add_resource(k, out, it);
 	*answer = (struct api_answer){ 0 };
 	return KINDS_FOUND;
 }

@@ -93,7 +93,8 @@ static enum page read_page(
 		answer->body = NULL;
 		return PAGE_REFUSED;
 	}
-	node_each(it, node_get(answer->body, "items")) add_item(l, it);
+	node_each (it, node_get(answer->body, "items"))
+		add_item(l, it);
 	more = shape_metadata(answer->body, "continue");
 	*next = more && *more ? arena_strdup(l->arena, more) : NULL;
 	answer->body = NULL;

@@ -46,12 +46,15 @@ int record_read(const char *state_dir, struct arena *a, struct record *out)
 	if (r)
 		return r == -ENOENT ? 0 : r;
 	root = json_read(text.data, text.size, a, &problem);
-	node_each(it, node_get(root, "servers")) if (node_text(it)) * vec_push(a, &record.servers.list) =
-		it->string;
+	node_each (it, node_get(root, "servers"))
+		if (node_text(it))
+			*vec_push(a, &record.servers.list) = it->string;
 	ca = node_get_text(root, "ca");
 	if (ca)
 		record.ca = (struct bytes){ ca, strlen(ca) };
-	node_each(it, node_get(root, "sets")) if (!read_set(it, a, &record)) return -EBADMSG;
+	node_each (it, node_get(root, "sets"))
+		if (!read_set(it, a, &record))
+			return -EBADMSG;
 	if (!record.servers.list.n)
 		return -EBADMSG;
 	*out = record;

@@ -122,8 +122,7 @@ static bool add_invalid(const struct api_answer *answer, const struct object *o,
 
 	if (answer->status != 422)
 		return false;
-	node_each(it, causes(answer))
-	{
+	node_each (it, causes(answer)) {
 		const char *field = node_get_text(it, "field"), *message = node_get_text(it, "message");
 
 		if (!message)
@@ -178,7 +177,8 @@ bool refusal_add(
 	if (lacks_right(answer))
 		return add_right(answer, asked, o, d);
 	if (refusal_is_conflict(answer)) {
-		node_each(it, causes(answer)) add_conflict(it, o, d);
+		node_each (it, causes(answer))
+			add_conflict(it, o, d);
 		return false;
 	}
 	if (add_typed(answer, o, d) || add_invalid(answer, o, d))

@@ -50,7 +50,8 @@ static void put_digests(struct arena *a, struct node *to, const struct node *val
 {
 	struct node *out = node_put_map(a, to, arena_strdup(a, values->key));
 
-	node_each(it, values) node_put_text(a, out, arena_strdup(a, it->key), secret_digest(it, a));
+	node_each (it, values)
+		node_put_text(a, out, arena_strdup(a, it->key), secret_digest(it, a));
 }
 
 static void put_copy(struct arena *a, struct node *to, const struct node *value)
@@ -64,9 +65,11 @@ static void put_annotations(struct arena *a, struct node *to, const struct node 
 {
 	struct node *out = node_put_map(a, to, "annotations");
 
-	node_each(it, annotations) if (holds_secrets(it->key))
-		node_put_text(a, out, it->key, secret_digest(it, a));
-	else put_copy(a, out, it);
+	node_each (it, annotations)
+		if (holds_secrets(it->key))
+			node_put_text(a, out, it->key, secret_digest(it, a));
+		else
+			put_copy(a, out, it);
 }
 
 static void put_metadata(struct arena *a, struct node *to, const struct node *metadata, bool secret)
@@ -75,8 +78,7 @@ static void put_metadata(struct arena *a, struct node *to, const struct node *me
 		"creationTimestamp", "selfLink" };
 	struct node *out = node_put_map(a, to, "metadata");
 
-	node_each(it, node_is(metadata, NODE_MAP) ? metadata : NULL)
-	{
+	node_each (it, node_is(metadata, NODE_MAP) ? metadata : NULL) {
 		if (is_one_of(it->key, own, array_len(own)))
 			continue;
 		if (secret && !strcmp(it->key, "annotations") && it->type == NODE_MAP)
@@ -99,8 +101,7 @@ const struct node *shape_normal(
 	node_put_text(a, out, "apiVersion", api_version);
 	node_put_text(a, out, "kind", kind);
 	put_metadata(a, out, node_get(object, "metadata"), secret);
-	node_each(it, object)
-	{
+	node_each (it, object) {
 		if (is_one_of(it->key, apart, array_len(apart)))
 			continue;
 		if (secret && is_one_of(it->key, secrets, array_len(secrets)) && it->type == NODE_MAP)
@@ -140,8 +141,7 @@ const struct node *shape_with_label(const struct node *object, const char *key, 
 
 bool shape_labelled_by_us(const struct node *object)
 {
-	node_each(it, node_path(object, "metadata", "managedFields", NULL))
-	{
+	node_each (it, node_path(object, "metadata", "managedFields", NULL)) {
 		const char *manager = node_get_text(it, "manager"), *operation = node_get_text(it, "operation");
 
 		if (!manager || strcmp(manager, FIELD_MANAGER) || !operation || strcmp(operation, "Apply"))
@@ -206,7 +206,9 @@ static const struct node *locate_item(const struct node *list, const char *text,
 
 		return index < list->n ? &list->items[index] : NULL;
 	}
-	node_each(it, list) if (it->type == NODE_MAP && has_keys(it, text, n, a)) return it;
+	node_each (it, list)
+		if (it->type == NODE_MAP && has_keys(it, text, n, a))
+			return it;
 	return NULL;
 }
 

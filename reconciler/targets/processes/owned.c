@@ -77,8 +77,7 @@ static bool read_list(struct owned *out, const struct node *list, bool directory
 {
 	if (!node_is(list, NODE_LIST))
 		return false;
-	node_each(it, list)
-	{
+	node_each (it, list) {
 		if (!node_text(it) || it->string[0] != '/')
 			return false;
 		owned_add(out, it->string, directory);

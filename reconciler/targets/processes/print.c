@@ -194,7 +194,8 @@ const struct node *processes_describe(const struct state *want, struct arena *a)
 	vec_each (u, &want->units) {
 		struct node *spec = node_put_map(a, processes, u->name);
 
-		node_each(it, u->spec) node_put_node(a, spec, it->key, it);
+		node_each (it, u->spec)
+			node_put_node(a, spec, it->key, it);
 		put_readiness(a, spec, &u->process->readiness);
 		put_texts(a, spec, "after", &u->process->after);
 	}

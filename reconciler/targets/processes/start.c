@@ -37,7 +37,9 @@ static const char *const *read_command(const struct node *list, struct arena *a)
 	const char **argv = arena_alloc(a, ((node_is(list, NODE_LIST) ? list->n : 0) + 1) * sizeof(*argv));
 	size_t n = 0;
 
-	node_each(it, list) if (node_text(it)) argv[n++] = it->string;
+	node_each (it, list)
+		if (node_text(it))
+			argv[n++] = it->string;
 	return argv;
 }
 
@@ -46,7 +48,9 @@ static const char *const *read_env(const struct node *map, struct arena *a)
 	const char **env = arena_alloc(a, ((node_is(map, NODE_MAP) ? map->n : 0) + 2) * sizeof(*env));
 	size_t n = 0;
 
-	node_each(it, map) if (node_text(it)) env[n++] = arena_printf(a, "%s=%s", it->key, it->string);
+	node_each (it, map)
+		if (node_text(it))
+			env[n++] = arena_printf(a, "%s=%s", it->key, it->string);
 	if (!node_get(map, "PATH"))
 		env[n++] = "PATH=" CHILD_PATH;
 	return env;
@@ -63,8 +67,7 @@ bool spec_read(const struct node *spec, struct arena *a, struct child_spec *out)
 		return false;
 	out->uid = uid;
 	out->gid = gid;
-	node_each(it, groups)
-	{
+	node_each (it, groups) {
 		if (!read_number(it, &gid))
 			return false;
 		list[out->n_groups++] = gid;

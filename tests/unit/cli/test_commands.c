@@ -26,7 +26,8 @@ static int finish(void **state)
 static void test_tables_end(void **state)
 {
 	(void)state;
-	each_command(c) {
+	each_command(c)
+	{
 		assert_null((*c)->tables[array_len((*c)->tables) - 1]);
 		assert_null((*c)->codes[array_len((*c)->codes) - 1].meaning);
 	}

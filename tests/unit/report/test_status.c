@@ -12,7 +12,9 @@
 
 static const struct node *condition(const struct node *status, const char *type)
 {
-	node_each(it, node_get(status, "conditions")) if (!strcmp(node_get_text(it, "type"), type)) return it;
+	node_each (it, node_get(status, "conditions"))
+		if (!strcmp(node_get_text(it, "type"), type))
+			return it;
 	fail_msg("no condition %s", type);
 	return NULL;
 }
