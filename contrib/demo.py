@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 
-sys.path[:0] = [os.path.join(sys.argv[2], "tests"), os.path.join(sys.argv[2], "tests", "e2e")]
+sys.path.insert(0, os.path.join(sys.argv[2], "tests"))
 
 from control_plane import ControlPlane  # noqa: E402
 from lab import Lab, part, wait_for  # noqa: E402

@@ -98,9 +98,10 @@ def parts_dir():
 
 
 def part(name):
-    path = os.path.join(parts_dir(), "bin", name)
-    if not os.access(path, os.X_OK):
-        skip(f"{name} is not built; run tests/parts/get {name}")
+    """A program or data file of tests/parts; ends the test as skipped if it is not there."""
+    path = os.path.join(parts_dir(), "share" if "." in name else "bin", name)
+    if not os.path.exists(path):
+        skip(f"{path} is missing; tests/parts/get brings it")
     return path
 
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), p) for p in ("..", "../e2e")]
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 from control_plane import ControlPlane, own_network  # noqa: E402
 from lab import cgroup_mount, parts_dir, sh, wait_rmdir  # noqa: E402

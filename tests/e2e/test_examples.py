@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."), os.path.dirname(os.path.abspath(__file__))]
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 from control_plane import ControlPlane, is_write  # noqa: E402
 from lab import Lab, part, wait_for  # noqa: E402

@@ -16,9 +16,10 @@ import time
 import unittest
 
 sys.dont_write_bytecode = True
-import control_plane  # noqa: E402
-from control_plane import ControlPlane, is_write  # noqa: E402
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from control_plane import ControlPlane, is_write, own_network  # noqa: E402
 from fault_proxy import FaultProxy  # noqa: E402
+from lab import part, wait_for  # noqa: E402
 
 DRIVER = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 and not sys.argv[1].startswith("-") else None
 WRAPPER = os.environ.get("DRIVER_WRAPPER", "").split()  # such as "valgrind -q --error-exitcode=99"
@@ -242,7 +243,7 @@ class ObjectsTest(unittest.TestCase):
         with open(path, "w") as f:
             json.dump({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "x"}}, f)
         env = {**os.environ, "KUBECTL_APPLYSET": "true"}
-        run = subprocess.run([control_plane.part("kubectl"), "--kubeconfig", self.cp.kubeconfig, "apply", "-f", path,
+        run = subprocess.run([part("kubectl"), "--kubeconfig", self.cp.kubeconfig, "apply", "-f", path,
                               "-n", self.ns, "--prune", f"--applyset=configmaps/enmesh-mesh-{self.ns}"],
                              capture_output=True, text=True, env=env)
         self.assertNotEqual(run.returncode, 0)
@@ -1146,7 +1147,7 @@ class ObjectsTest(unittest.TestCase):
                            "operations": ["CREATE", "UPDATE"]}]}]})
         self.addCleanup(self.cp.kubectl, "delete", "mutatingwebhookconfiguration", name)
         probe = entry("probe", self.ns)
-        control_plane.wait_until(lambda: answer(probe) is not None and self.hook_works(answer), "the webhook", 20)
+        wait_for("the webhook", lambda: answer(probe) is not None and self.hook_works(answer), 20)
 
     def hook_works(self, answer):
         out = self.cp.kubectl("create", "--dry-run=server", "-o", "json", "-f", "-",
@@ -1176,6 +1177,6 @@ if __name__ == "__main__":
     if not DRIVER:
         sys.exit("usage: test_objects.py OBJECTS_DRIVER [test …]")
     for name in ("etcd", "kube-apiserver", "kubectl", "istio-crds.yaml"):
-        control_plane.part(name)
-    control_plane.own_network()
+        part(name)
+    own_network()
     unittest.main(verbosity=2)

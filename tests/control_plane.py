@@ -23,7 +23,8 @@ import time
 import urllib.error
 import urllib.request
 
-SKIP = 77
+from lab import part, skip, wait_for
+
 CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
 
@@ -36,24 +37,6 @@ rules:
 """
 
 libc = ctypes.CDLL(None, use_errno=True)
-
-
-def skip(reason):
-    print(f"skipped: {reason}")
-    sys.exit(SKIP)
-
-
-def parts_dir():
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return os.environ.get("PARTS_DIR") or os.path.join(cache, "enmesh-parts")
-
-
-def part(name):
-    """Path of a part; ends the test as skipped if it is not built."""
-    path = os.path.join(parts_dir(), "share" if "." in name else "bin", name)
-    if not os.path.exists(path):
-        skip(f"{path} is missing (tests/parts/get builds it)")
-    return path
 
 
 def own_network():
@@ -70,14 +53,6 @@ def own_network():
 
 def die_with_parent():
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
-def wait_until(ready, what, seconds=60, alive=lambda: True):
-    end = time.monotonic() + seconds
-    while not ready():
-        if not alive() or time.monotonic() > end:
-            raise RuntimeError(f"{what} {'did not become ready' if alive() else 'ended'}")
-        time.sleep(0.02)
 
 
 class ControlPlane:
@@ -213,7 +188,9 @@ class ControlPlane:
 
     def wait_ready(self):
         try:
-            wait_until(self.is_ready, "kube-apiserver", alive=lambda: self.alive("kube-apiserver"))
+            wait_for("kube-apiserver", lambda: not self.alive("kube-apiserver") or self.is_ready(), 60)
+            if not self.alive("kube-apiserver"):
+                raise RuntimeError("kube-apiserver ended")
         except RuntimeError as e:
             with open(self.path("kube-apiserver.log"), errors="replace") as log:
                 raise RuntimeError(f"{e}:\n{log.read()[-2000:]}") from None
