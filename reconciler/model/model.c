@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "model/conflict.h"
+#include "model/management.h"
 #include "model/object.h"
 #include "model/place.h"
 #include "model/read.h"
@@ -179,5 +180,6 @@ const struct model *model_load(const struct config *config, struct arena *a, str
 	}
 	if (place_all(m, config, a, d))
 		conflict_check(m, a, d);
+	management_check(m, a, d);
 	return d->errors ? NULL : m;
 }

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/http.h"
+#include "model/management.h"
 
 /*
  * The table has two base chains, which stay whatever else changes, and for each MeshCapture in use a chain for
@@ -236,17 +237,12 @@ static bool contains(const struct ports *ports, uint16_t port)
 	return false;
 }
 
-static bool is_management_port(const struct compiling *c, uint16_t port)
-{
-	return port == 22 || contains(&c->site->node->management_ports, port);
-}
-
 static void capture_port(struct compiling *c, const struct workload *w, uint16_t port)
 {
 	const struct mesh_capture *capture = w->capture;
 
 	if (contains(&capture->inbound_exclude, port) ||
-		(is_management_port(c, port) && !capture->allow_management_ports))
+		(management_port(c->site->node, port) && !capture->allow_management_ports))
 		return;
 	put_port(c, PORT_PROXY, TYPE_PORT, value_port(port), w->sidecar->inbound);
 	put_policy(c, PORT_POLICY, TYPE_PORT, value_port(port), name_of(c, "in-", capture, ""));

@@ -1,0 +1,73 @@
+#include "model/management.h"
+
+#include "model/place.h"
+
+enum { SSH_PORT = 22 };
+
+struct checking {
+	const struct model *model;
+	struct arena *arena;
+	struct diags *diags;
+	vec_of(const struct node *) reported; /* places: a service has one error for all of its nodes */
+};
+
+static bool contains(const struct ports *ports, uint16_t port)
+{
+	vec_each (p, &ports->list)
+		if (*p == port)
+			return true;
+	return false;
+}
+
+bool management_port(const struct mesh_node *node, uint16_t port)
+{
+	return port == SSH_PORT || contains(&node->management_ports, port);
+}
+
+static bool was_reported(const struct checking *c, const struct node *place)
+{
+	vec_each (it, &c->reported)
+		if (*it == place)
+			return true;
+	return false;
+}
+
+static void check_port(struct checking *c, const struct mesh_service *s, const struct mesh_node *node, uint16_t port,
+	const struct node *place)
+{
+	if (contains(&s->capture->inbound_exclude, port) || !management_port(node, port) || was_reported(c, place))
+		return;
+	*vec_push(c->arena, &c->reported) = place;
+	diag_error(c->diags, node_pos(place),
+		"port %u is a management port of node '%s' and is not captured: MeshCapture '%s' must have it in "
+		"inbound.excludePorts, or say allowManagementPorts: true",
+		port, node->name, s->capture->name);
+}
+
+static void check_service(struct checking *c, const struct mesh_service *s, const struct mesh_node *node)
+{
+	const struct mesh_capture *capture = s->capture;
+	const struct node *listed;
+
+	if (s->broken || !capture || capture->broken || capture->mode == CAPTURE_NONE || capture->allow_management_ports)
+		return;
+	if (capture->inbound == INBOUND_SERVICE)
+		vec_each (p, &s->ports)
+			check_port(c, s, node, p->target, p->node);
+	listed = node_path(capture->node, "spec", "inbound", "ports", NULL);
+	if (capture->inbound == INBOUND_LIST)
+		for (size_t i = 0; i < capture->inbound_ports.list.n; i++)
+			check_port(c, s, node, capture->inbound_ports.list.items[i], &listed->items[i]);
+}
+
+void management_check(const struct model *m, struct arena *a, struct diags *d)
+{
+	struct checking c = { .model = m, .arena = a, .diags = d };
+
+	vec_each (node, &m->nodes) {
+		struct placed placed = place_of(m, node);
+
+		for (size_t i = 0; !node->broken && i < placed.n_services; i++)
+			check_service(&c, placed.services[i], node);
+	}
+}
