@@ -72,6 +72,10 @@ parts() {
 build() {
 	local dir=$1
 	shift
-	[ -f "$dir/build.ninja" ] || meson setup "$dir" "$root" "$@" >/dev/null || return
-	meson compile -C "$dir" >"$dir/compile.log" 2>&1 || { cat "$dir/compile.log" >&2; return 1; }
+	local log=$dir.log
+	if ! { [ -f "$dir/build.ninja" ] || meson setup "$dir" "$root" "$@"; } >"$log" 2>&1 ||
+		! meson compile -C "$dir" >"$log" 2>&1; then
+		cat "$log" >&2
+		return 1
+	fi
 }
