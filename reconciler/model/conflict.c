@@ -18,9 +18,19 @@ struct owner {
 
 /* Something of which a node has only one. Sorted, equal claims are neighbours. */
 struct claim {
-	enum what { CLAIM_PORT, CLAIM_USER, CLAIM_GROUP, CLAIM_EVERYONE, CLAIM_ALL_PORTS, CLAIM_PATH } what;
-	uint32_t number;
-	const char *name; /* of a user or group; a path */
+	enum what {
+		CLAIM_PORT,
+		CLAIM_USER,
+		CLAIM_GROUP,
+		CLAIM_CGROUP,
+		CLAIM_EVERYONE,
+		CLAIM_ALL_PORTS,
+		CLAIM_CAPTURED, /* a range of inbound ports */
+		CLAIM_PATH,
+	} what;
+	uint32_t number, last; /* last: of a range */
+	const char *name;      /* of a user or group; a path */
+	const char *netns;     /* in which the claim holds; NULL: the node's own */
 	uint32_t owner;
 	const struct node *node;
 };
@@ -36,6 +46,7 @@ struct checking {
 	struct arena *arena, scratch; /* scratch: for one node */
 	struct diags *diags;
 	struct owner *owners; /* services, their sidecars, components */
+	const char *netns;    /* of what is claimed now */
 	vec_of(struct claim) claims;
 	vec_of(struct conflict) conflicts;
 	/* Pairs that were reported, for a pair may share many nodes: a set, open addressing. */
@@ -48,7 +59,13 @@ struct checking {
 static void claim(struct checking *c, enum what what, uint32_t number, const char *name, uint32_t owner,
 	const struct node *node)
 {
-	*vec_push(&c->scratch, &c->claims) = (struct claim){ what, number, name, owner, node };
+	*vec_push(&c->scratch, &c->claims) = (struct claim){ .what = what,
+		.number = number,
+		.last = number,
+		.name = name,
+		.netns = c->netns,
+		.owner = owner,
+		.node = node };
 }
 
 static void claim_account(
@@ -88,16 +105,37 @@ static void claim_sidecar(
 	claim(c, CLAIM_PORT, s->sidecar->inbound, NULL, owner, ref);
 	claim(c, CLAIM_PORT, s->sidecar->tunnel, NULL, owner, ref);
 	claim(c, CLAIM_PORT, s->sidecar->admin, NULL, owner, ref);
-	if (captures(s))
-		claim_account(c, CLAIM_USER, &s->sidecar->process.user, owner, ref);
+	if (captures(s) && s->capture->dns != DNS_NONE)
+		claim(c, CLAIM_PORT, s->sidecar->dns, NULL, owner, ref);
+	if (captures(s)) {
+		vec_each (user, &s->sidecar->proxy_users.list)
+			claim_account(c, CLAIM_USER, user, owner, ref);
+		vec_each (group, &s->sidecar->proxy_groups.list)
+			claim_account(c, CLAIM_GROUP, group, owner, ref);
+	}
 	if (c->model->mesh && s->sidecar->process.command)
 		claim_files(c, &s->sidecar->process, &scope, owner, ref);
+}
+
+/* Inbound ports that a MeshCapture lists; those of the service itself are claimed as ports. */
+static void claim_captured(struct checking *c, const struct mesh_service *s, uint32_t owner)
+{
+	if (s->capture->inbound == INBOUND_LIST)
+		vec_each (p, &s->capture->inbound_ports.list)
+			if (!p->name) {
+				claim(c, CLAIM_CAPTURED, p->first, NULL, owner, s->node);
+				c->claims.items[c->claims.n - 1].last = p->last;
+			}
+	if (s->capture->inbound == INBOUND_SERVICE)
+		vec_each (p, &s->ports)
+			claim(c, CLAIM_CAPTURED, p->target, NULL, owner, p->node);
 }
 
 static void claim_service(struct checking *c, const struct mesh_service *s, const struct mesh_node *node)
 {
 	uint32_t owner = (uint32_t)(s - c->model->services.items);
 
+	c->netns = s->netns;
 	vec_each (p, &s->ports)
 		claim(c, CLAIM_PORT, p->target, NULL, owner, p->node);
 	if (s->sidecar && !s->sidecar->broken)
@@ -106,7 +144,10 @@ static void claim_service(struct checking *c, const struct mesh_service *s, cons
 		return;
 	claim_account(c, CLAIM_USER, &s->user, owner, s->user.node);
 	claim_account(c, CLAIM_GROUP, &s->group, owner, s->group.node);
-	if (!s->user.node && !s->group.node)
+	if (s->cgroup)
+		claim(c, CLAIM_CGROUP, 0, s->cgroup, owner, s->node);
+	claim_captured(c, s, owner);
+	if (!s->user.node && !s->group.node && !s->cgroup)
 		claim(c, CLAIM_EVERYONE, 0, NULL, owner, s->node);
 	if (s->capture->inbound == INBOUND_ALL)
 		claim(c, CLAIM_ALL_PORTS, 0, NULL, owner, s->node);
@@ -118,14 +159,25 @@ static void claim_component(
 	uint32_t owner = (uint32_t)(2 * c->model->services.n + (size_t)(component - c->model->components.items));
 	struct scope scope = { .mesh = c->model->mesh, .node = node, .component = component };
 
+	c->netns = NULL;
 	if (c->model->mesh)
 		claim_files(c, &component->process, &scope, owner, NULL);
 }
 
+static int same_place(const struct claim *a, const struct claim *b)
+{
+	/* Files are of the whole machine; everything else is of one network namespace. */
+	if (a->what != b->what || a->what == CLAIM_PATH)
+		return (a->what > b->what) - (a->what < b->what);
+	return strcmp(a->netns ? a->netns : "", b->netns ? b->netns : "");
+}
+
 static int same_thing(const struct claim *a, const struct claim *b)
 {
-	if (a->what != b->what)
-		return (a->what > b->what) - (a->what < b->what);
+	int order = same_place(a, b);
+
+	if (order)
+		return order;
 	if (a->number != b->number)
 		return (a->number > b->number) - (a->number < b->number);
 	return strcmp(a->name ? a->name : "", b->name ? b->name : "");
@@ -176,8 +228,10 @@ static void describe(const struct conflict *conflicts, size_t n, struct str *out
 		[CLAIM_PORT] = { "port", "ports" },
 		[CLAIM_USER] = { "user", "users" },
 		[CLAIM_GROUP] = { "group", "groups" },
+		[CLAIM_CGROUP] = { "cgroup", "cgroups" },
 		[CLAIM_EVERYONE] = { "the traffic of everyone", NULL },
 		[CLAIM_ALL_PORTS] = { "all inbound ports", NULL },
+		[CLAIM_CAPTURED] = { "inbound port", "inbound ports" },
 		[CLAIM_PATH] = { "the file", "the files" },
 	};
 	enum what what = conflicts->claim->what;
@@ -196,11 +250,14 @@ static const char *advice(const struct owner *a, const struct owner *b, enum wha
 	switch (what) {
 	case CLAIM_USER:
 	case CLAIM_GROUP:
+	case CLAIM_CGROUP:
 		return "; captured traffic is told apart by it";
 	case CLAIM_EVERYONE:
 		return "; say with runAs whose traffic is whose";
 	case CLAIM_ALL_PORTS:
 		return "; one of their MeshCaptures must list its ports";
+	case CLAIM_CAPTURED:
+		return "; each needs a MeshCapture of its own that lists its ports";
 	case CLAIM_PORT:
 	case CLAIM_PATH:
 		break;
@@ -283,6 +340,36 @@ static void note_conflict(struct checking *c, const struct claim *x, const struc
 			(struct conflict){ swap ? y->owner : x->owner, swap ? x->owner : y->owner, swap ? x : y };
 }
 
+static bool is_listed(const struct checking *c, const struct claim *claim)
+{
+	return c->model->services.items[claim->owner].capture->inbound == INBOUND_LIST;
+}
+
+/* Claims are sorted: equal ones are neighbours, and a range overlaps those that begin before the farthest end so
+ * far. */
+static void note_conflicts(struct checking *c)
+{
+	const struct claim *farthest = &c->claims.items[0];
+
+	for (size_t i = 1; i < c->claims.n; i++) {
+		const struct claim *last = &c->claims.items[i - 1], *claim = &c->claims.items[i];
+
+		if (claim->what != CLAIM_CAPTURED) {
+			if (!same_thing(last, claim))
+				note_conflict(c, last, claim);
+			farthest = claim;
+			continue;
+		}
+		/* The same port of two services is a conflict of ports already. */
+		if (!same_place(farthest, claim) && claim->number <= farthest->last &&
+			(claim->number != claim->last || farthest->number != farthest->last ||
+				is_listed(c, claim) || is_listed(c, farthest)))
+			note_conflict(c, farthest, claim);
+		if (same_place(farthest, claim) || claim->last > farthest->last)
+			farthest = claim;
+	}
+}
+
 static void check_node(struct checking *c, const struct mesh_node *node)
 {
 	struct placed placed = place_of(c->model, node);
@@ -297,9 +384,7 @@ static void check_node(struct checking *c, const struct mesh_node *node)
 	if (!c->claims.n)
 		return;
 	qsort(c->claims.items, c->claims.n, sizeof(*c->claims.items), by_claim);
-	for (size_t i = 1; i < c->claims.n; i++)
-		if (!same_thing(&c->claims.items[i - 1], &c->claims.items[i]))
-			note_conflict(c, &c->claims.items[i - 1], &c->claims.items[i]);
+	note_conflicts(c);
 	if (!c->conflicts.n)
 		return;
 	qsort(c->conflicts.items, c->conflicts.n, sizeof(*c->conflicts.items), by_pair);

@@ -17,3 +17,32 @@ const struct fact_user *facts_user(const struct facts *f, uint32_t number)
 			return u;
 	return NULL;
 }
+
+const struct fact_port *facts_port(const struct facts *f, const char *name)
+{
+	vec_each (p, &f->ports)
+		if (!strcmp(p->name, name))
+			return p;
+	return NULL;
+}
+
+const struct fact_cgroup *facts_cgroup(const struct facts *f, const char *path)
+{
+	vec_each (c, &f->cgroups)
+		if (!strcmp(c->path, path))
+			return c;
+	return NULL;
+}
+
+static bool same_namespace(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+bool facts_listens(const struct facts *f, const char *netns, uint16_t port)
+{
+	vec_each (l, &f->listeners)
+		if (l->port == port && same_namespace(l->netns, netns))
+			return !l->down;
+	return true;
+}

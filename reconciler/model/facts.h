@@ -23,13 +23,44 @@ struct fact_user {
 	uint32_t primary_group;
 };
 
+/* A port that the source names. */
+struct fact_port {
+	const char *name;
+	bool found;
+	uint16_t number;
+};
+
+/* A cgroup, by its path below the root of the hierarchy. It is looked up anew by every pass: one made anew is
+ * another. */
+struct fact_cgroup {
+	const char *path;
+	bool found;
+	uint64_t id;
+};
+
+/* Whether a proxy answers; what nobody asked for (`render`) is taken to. */
+struct fact_listener {
+	const char *netns; /* NULL: the node's own */
+	uint16_t port;
+	bool down;
+};
+
 struct facts {
 	vec_of(struct fact_account) accounts;
 	vec_of(struct fact_user) users;
+	vec_of(struct fact_port) ports;
+	vec_of(struct fact_cgroup) cgroups;
+	vec_of(struct fact_listener) listeners;
+	bool want_resolvers;
+	vec_of(const char *) resolvers; /* addresses of /etc/resolv.conf */
 };
 
 /* NULL: not looked up. */
 const struct fact_account *facts_account(const struct facts *f, const char *name, bool group);
 const struct fact_user *facts_user(const struct facts *f, uint32_t number);
+const struct fact_port *facts_port(const struct facts *f, const char *name);
+const struct fact_cgroup *facts_cgroup(const struct facts *f, const char *path);
+/* False: it was looked for, and nothing listens. */
+bool facts_listens(const struct facts *f, const char *netns, uint16_t port);
 
 #endif

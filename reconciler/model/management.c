@@ -11,17 +11,17 @@ struct checking {
 	vec_of(const struct node *) reported; /* places: a service has one error for all of its nodes */
 };
 
-static bool contains(const struct ports *ports, uint16_t port)
+bool ports_contain(const struct ports *ports, uint16_t port)
 {
 	vec_each (p, &ports->list)
-		if (*p == port)
+		if (!p->name && p->first <= port && port <= p->last)
 			return true;
 	return false;
 }
 
 bool management_port(const struct mesh_node *node, uint16_t port)
 {
-	return port == SSH_PORT || contains(&node->management_ports, port);
+	return port == SSH_PORT || ports_contain(&node->management_ports, port);
 }
 
 static bool was_reported(const struct checking *c, const struct node *place)
@@ -32,10 +32,11 @@ static bool was_reported(const struct checking *c, const struct node *place)
 	return false;
 }
 
-static void check_port(struct checking *c, const struct mesh_service *s, const struct mesh_node *node, uint16_t port,
-	const struct node *place)
+static void check_port(struct checking *c, const struct mesh_service *s, const struct mesh_node *node,
+	uint16_t port, const struct node *place)
 {
-	if (contains(&s->capture->inbound_exclude, port) || !management_port(node, port) || was_reported(c, place))
+	if (ports_contain(&s->capture->inbound_exclude, port) || !management_port(node, port) ||
+		was_reported(c, place))
 		return;
 	*vec_push(c->arena, &c->reported) = place;
 	diag_error(c->diags, node_pos(place),
@@ -47,17 +48,18 @@ static void check_port(struct checking *c, const struct mesh_service *s, const s
 static void check_service(struct checking *c, const struct mesh_service *s, const struct mesh_node *node)
 {
 	const struct mesh_capture *capture = s->capture;
-	const struct node *listed;
 
-	if (s->broken || !capture || capture->broken || capture->mode == CAPTURE_NONE || capture->allow_management_ports)
+	if (s->broken || !capture || capture->broken || capture->mode == CAPTURE_NONE ||
+		capture->allow_management_ports)
 		return;
 	if (capture->inbound == INBOUND_SERVICE)
 		vec_each (p, &s->ports)
 			check_port(c, s, node, p->target, p->node);
-	listed = node_path(capture->node, "spec", "inbound", "ports", NULL);
+	/* A range that covers one is taken for "all but that": the rules leave it out. */
 	if (capture->inbound == INBOUND_LIST)
-		for (size_t i = 0; i < capture->inbound_ports.list.n; i++)
-			check_port(c, s, node, capture->inbound_ports.list.items[i], &listed->items[i]);
+		vec_each (p, &capture->inbound_ports.list)
+			if (!p->name && p->first == p->last)
+				check_port(c, s, node, p->first, p->node);
 }
 
 void management_check(const struct model *m, struct arena *a, struct diags *d)

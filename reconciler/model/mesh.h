@@ -31,8 +31,19 @@ struct cidrs {
 	vec_of(struct cidr) list;
 };
 
+/* Ports as the source gives them. */
+struct port_range {
+	uint16_t first, last;
+	const char *name; /* of /etc/services: first and last are looked up by it; NULL: given as numbers */
+	const struct node *node;
+};
+
 struct ports {
-	vec_of(uint16_t) list;
+	vec_of(struct port_range) list;
+};
+
+struct accounts {
+	vec_of(struct account) list;
 };
 
 struct texts {
@@ -129,7 +140,9 @@ struct mesh_service {
 	struct selector nodes;
 	struct texts hosts, addresses;
 	vec_of(struct service_port) ports;
-	struct account user, group;         /* whom it runs as; neither: everyone */
+	struct account user, group;         /* whom it runs as … */
+	const char *cgroup;                 /* … or where; none of the three: everyone */
+	const char *netns;                  /* path of its network namespace; NULL: the node's own */
 	const struct mesh_sidecar *sidecar; /* NULL: none */
 	const struct mesh_capture *capture; /* NULL: none */
 	const struct node *node;
@@ -138,7 +151,9 @@ struct mesh_service {
 
 struct mesh_sidecar {
 	const char *name;
-	uint16_t outbound, inbound, tunnel, admin;
+	uint16_t outbound, inbound, tunnel, admin, dns;
+	/* Whose connections are the proxy's own, in the order of Istio's decisions; one at least. */
+	struct accounts proxy_users, proxy_groups;
 	struct process_spec process;
 	const struct node *node;
 	bool broken;
@@ -156,13 +171,22 @@ struct mesh_component {
 
 struct mesh_capture {
 	const char *name;
-	enum capture_mode { CAPTURE_NONE, CAPTURE_REDIRECT } mode;
+	enum capture_mode { CAPTURE_NONE, CAPTURE_REDIRECT, CAPTURE_TPROXY } mode;
+	bool ipv4, ipv6;
+	bool refuse_other_family; /* else it is let go */
 	enum inbound_ports { INBOUND_SERVICE, INBOUND_ALL, INBOUND_LIST } inbound;
 	struct ports inbound_ports, inbound_exclude;
+	struct cidrs inbound_exclude_from;
 	bool outbound_all;
 	struct cidrs outbound_cidrs, outbound_exclude;
 	struct ports outbound_ports, outbound_exclude_ports;
-	struct texts exclude_interfaces;
+	struct accounts include_groups, exclude_groups; /* at most one of them has any */
+	enum dns_capture { DNS_NONE, DNS_RESOLVERS, DNS_ALL } dns;
+	struct texts exclude_interfaces, virtual_interfaces;
+	bool drop_invalid;
+	struct cidr loopback; /* IPv4 */
+	uint32_t tproxy_mark, tproxy_table;
+	bool open_when_down;
 	bool allow_management_ports;
 	const struct node *node;
 	bool broken;

@@ -178,8 +178,9 @@ const struct model *model_load(const struct config *config, struct arena *a, str
 		objects_check(m, d);
 		writers_check(m, config, d);
 	}
-	if (place_all(m, config, a, d))
+	if (place_all(m, config, a, d)) {
 		conflict_check(m, a, d);
-	management_check(m, a, d);
+		management_check(m, a, d);
+	}
 	return d->errors ? NULL : m;
 }

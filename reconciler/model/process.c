@@ -202,6 +202,11 @@ bool read_sidecar(const struct document *doc, const struct model *m, struct aren
 	out->inbound = (uint16_t)node_get_int(ports, "inbound", 0);
 	out->tunnel = (uint16_t)node_get_int(ports, "tunnel", 0);
 	out->admin = (uint16_t)node_get_int(ports, "admin", 0);
+	out->dns = (uint16_t)node_get_int(ports, "dns", 0);
+	read_accounts(node_get(doc->spec, "proxyUsers"), a, &out->proxy_users);
+	read_accounts(node_get(doc->spec, "proxyGroups"), a, &out->proxy_groups);
+	if (!out->proxy_users.list.n && !out->proxy_groups.list.n)
+		*vec_push(a, &out->proxy_users.list) = read_account(node_get(doc->spec, "user"));
 	node_each (port, ports)
 		ok &= check_sidecar_port(ports, port, d);
 	return read_process(doc->spec, out, m, a, &out->process, d) && ok;

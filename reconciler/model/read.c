@@ -1,6 +1,7 @@
 #include "model/read.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,14 +35,46 @@ const char *labels_get(const struct labels *labels, const char *key)
 	return NULL;
 }
 
-void read_ports(const struct node *list, struct arena *a, struct ports *out)
+void read_accounts(const struct node *list, struct arena *a, struct accounts *out)
 {
-	node_each (it, list) {
+	node_each (it, list)
+		*vec_push(a, &out->list) = read_account(it);
+}
+
+static bool read_port_range(const struct node *n, struct port_range *out, struct diags *d)
+{
+	const char *dash = node_text(n) ? strchr(n->string, '-') : NULL;
+	unsigned long first, last;
+
+	out->node = n;
+	if (!node_text(n)) {
 		int64_t port = 0;
 
-		node_int(it, &port);
-		*vec_push(a, &out->list) = (uint16_t)port;
+		node_int(n, &port);
+		out->first = out->last = (uint16_t)port;
+		return true;
 	}
+	if (!isdigit((unsigned char)n->string[0])) {
+		out->name = n->string;
+		return true;
+	}
+	first = strtoul(n->string, NULL, 10);
+	last = strtoul(dash + 1, NULL, 10);
+	if (first > last || last > UINT16_MAX)
+		return diag_error(d, node_pos(n),
+			"expected a range of ports from 1 to 65535, the lower one first, found \"%s\"", n->string);
+	out->first = (uint16_t)first;
+	out->last = (uint16_t)last;
+	return true;
+}
+
+bool read_ports(const struct node *list, struct arena *a, struct ports *out, struct diags *d)
+{
+	bool ok = true;
+
+	node_each (it, list)
+		ok &= read_port_range(it, vec_push(a, &out->list), d);
+	return ok;
 }
 
 const char *cidr_text(const struct cidr *c, struct arena *a)
@@ -67,7 +100,7 @@ static bool clear_host_bits(struct cidr *c)
 	return were_set;
 }
 
-static bool read_cidr(const struct node *n, struct arena *a, struct cidr *out, struct diags *d)
+bool read_cidr(const struct node *n, struct arena *a, struct cidr *out, struct diags *d)
 {
 	const char *slash = strchr(n->string, '/');
 	char *address = arena_strndup(a, n->string, slash ? (size_t)(slash - n->string) : n->n);

@@ -7,8 +7,11 @@
 struct account read_account(const struct node *n);
 void read_texts(const struct node *list, struct arena *a, struct texts *out);
 void read_labels(const struct node *map, struct arena *a, struct labels *out);
-void read_ports(const struct node *list, struct arena *a, struct ports *out);
+void read_accounts(const struct node *list, struct arena *a, struct accounts *out);
+/* False: a range ends before it begins, or beyond 65535. */
+bool read_ports(const struct node *list, struct arena *a, struct ports *out, struct diags *d);
 /* False: a bit beyond the prefix is set; the error names the range that was probably meant. */
+bool read_cidr(const struct node *n, struct arena *a, struct cidr *out, struct diags *d);
 bool read_cidrs(const struct node *list, struct arena *a, struct cidrs *out, struct diags *d);
 bool read_selector(const struct node *n, struct arena *a, struct selector *out, struct diags *d);
 

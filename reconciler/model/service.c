@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <string.h>
 
 #include "model/read.h"
@@ -26,6 +27,17 @@ static bool read_service_ports(const struct node *list, struct arena *a, struct 
 	return ok;
 }
 
+/* NULL: the node's own. */
+static const char *read_netns(const struct node *n, struct arena *a)
+{
+	const char *name = node_get_text(n, "name");
+	int64_t pid = node_get_int(n, "pid", 0);
+
+	if (name)
+		return arena_printf(a, "/run/netns/%s", name);
+	return pid ? arena_printf(a, "/proc/%" PRId64 "/ns/net", pid) : node_get_text(n, "path");
+}
+
 bool read_service(const struct document *doc, const struct model *m, struct arena *a, struct mesh_service *out,
 	struct diags *d)
 {
@@ -44,5 +56,7 @@ bool read_service(const struct document *doc, const struct model *m, struct aren
 	read_texts(node_get(spec, "addresses"), a, &out->addresses);
 	out->user = read_account(node_path(spec, "runAs", "user", NULL));
 	out->group = read_account(node_path(spec, "runAs", "group", NULL));
+	out->cgroup = node_text(node_path(spec, "runAs", "cgroup", NULL));
+	out->netns = read_netns(node_get(spec, "networkNamespace"), a);
 	return read_service_ports(node_get(spec, "ports"), a, out, d) && ok;
 }

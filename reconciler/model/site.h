@@ -71,8 +71,8 @@ bool site_sources(const struct model *m, const char *node, const struct tree *tr
 struct site *site_make(
 	const struct model *m, const char *node, const struct tree *tree, struct arena *a, struct diags *d);
 
-/* Every account that the site names, for the lookup. */
-void site_accounts(const struct site *s, struct arena *a, struct facts *out);
+/* Everything of the machine that the site needs to know, for the lookup. */
+void site_facts(const struct site *s, struct arena *a, struct facts *out);
 
 /*
  * What only ids can show: two workloads with one user; and, if `needed`, that every name is known on this machine.

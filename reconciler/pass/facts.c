@@ -1,14 +1,27 @@
 #include "pass/facts.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
+#include <netdb.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "base/cgroup.h"
+#include "base/http.h"
+#include "base/netns.h"
 
-enum { ENTRY_MAX = 1024 * 1024 }; /* a group of very many members */
+enum {
+	ENTRY_MAX = 1024 * 1024, /* a group of very many members */
+	RESOLV_CONF_MAX = 64 * 1024,
+};
 
 struct buffer {
 	char *data;
@@ -85,7 +98,7 @@ static int look_up(int (*one)(void *, struct buffer *), void *fact, struct buffe
 	}
 }
 
-bool facts_look_up(struct facts *facts, struct diags *d)
+static bool look_up_accounts(struct facts *facts, struct diags *d)
 {
 	scoped(buffer_finish) struct buffer b = { NULL, 1024 };
 	bool ok = true;
@@ -106,4 +119,98 @@ bool facts_look_up(struct facts *facts, struct diags *d)
 			ok = diag_failure(d, "the user %u cannot be looked up: %s", u->number, strerror(r));
 	}
 	return ok;
+}
+
+static void look_up_port(struct fact_port *f)
+{
+	char buffer[4096];
+	struct servent entry, *found = NULL;
+
+	if (getservbyname_r(f->name, "tcp", &entry, buffer, sizeof(buffer), &found) || !found)
+		return;
+	f->found = true;
+	f->number = ntohs((uint16_t)entry.s_port);
+}
+
+/* A group's id is the number of its directory's inode. */
+static void look_up_cgroup(const char *mount, struct fact_cgroup *f)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (snprintf(path, sizeof(path), "%s%s", mount, f->path) >= (int)sizeof(path) || stat(path, &st) < 0 ||
+		!S_ISDIR(st.st_mode))
+		return;
+	f->found = true;
+	f->id = st.st_ino;
+}
+
+static void look_up_cgroups(struct facts *facts)
+{
+	struct arena a = { 0 };
+	int error;
+	const char *mount = facts->cgroups.n ? cgroup_mount(&a, &error) : NULL;
+
+	vec_each (f, &facts->cgroups)
+		if (mount)
+			look_up_cgroup(mount, f);
+	arena_finish(&a);
+}
+
+/* resolv.conf(5): as Istio's, the first word after "nameserver"; a scope after % is no part of an address in a
+ * rule. */
+static void look_up_resolvers(struct facts *facts, struct arena *a)
+{
+	struct bytes text;
+	char *line, *rest;
+
+	if (!facts->want_resolvers || file_read(AT_FDCWD, "/etc/resolv.conf", RESOLV_CONF_MAX, a, &text))
+		return;
+	rest = arena_strndup(a, text.data, text.size);
+	while ((line = strsep(&rest, "\n"))) {
+		char *word = strtok_r(line, " \t", &line), *address = strtok_r(NULL, " \t%", &line);
+
+		if (word && address && !strcmp(word, "nameserver"))
+			*vec_push(a, &facts->resolvers) = address;
+	}
+}
+
+/* Where nothing listens, a connection over loopback is refused at once. */
+static bool is_down(uint16_t port)
+{
+	struct sockaddr_in to = {
+		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = { htonl(INADDR_LOOPBACK) }
+	};
+	scoped(close_fd) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const int mark = HTTP_MARK;
+
+	if (fd < 0)
+		return false;
+	/* Without the right to set it, the rules are not enmesh's to write either. */
+	setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
+	return connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0 && errno == ECONNREFUSED;
+}
+
+static void look_up_listener(struct fact_listener *f)
+{
+	scoped(netns_leave) int back = -1;
+
+	f->down = netns_enter(f->netns, &back) < 0 || is_down(f->port);
+}
+
+bool facts_look_up(struct facts *facts, struct arena *a, struct diags *d)
+{
+	bool ok = look_up_accounts(facts, d);
+
+	vec_each (p, &facts->ports)
+		look_up_port(p);
+	look_up_cgroups(facts);
+	look_up_resolvers(facts, a);
+	return ok;
+}
+
+void facts_look_around(struct facts *facts)
+{
+	vec_each (l, &facts->listeners)
+		look_up_listener(l);
 }

@@ -58,10 +58,12 @@ bool pass_site(struct pass *p, bool needed)
 	p->site = pass_make_site(p, p->node, p->arena);
 	if (!p->site)
 		return false;
-	site_accounts(p->site, p->arena, &p->site->facts);
+	site_facts(p->site, p->arena, &p->site->facts);
 	/* Where names may stay names, a user database that cannot be asked is as good as one that lacks them. */
-	if (!facts_look_up(&p->site->facts, needed ? p->diags : &unheard) && needed)
+	if (!facts_look_up(&p->site->facts, p->arena, needed ? p->diags : &unheard) && needed)
 		return false;
+	if (needed)
+		facts_look_around(&p->site->facts);
 	return site_check(p->site, needed, p->diags);
 }
 

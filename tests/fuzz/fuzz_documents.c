@@ -24,7 +24,7 @@ static void make_sites(const struct model *m, const struct tree *tree, struct ar
 		promise(!site == (d.errors > 0));
 		if (!site)
 			continue;
-		site_accounts(site, a, &site->facts);
+		site_facts(site, a, &site->facts);
 		site_check(site, false, &d);
 	}
 }

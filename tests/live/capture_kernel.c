@@ -59,8 +59,8 @@ static const struct state *desire(const char *yaml)
 
 static const struct state *observe(void)
 {
-	struct host host = { 0 };
-	const struct state *live = capture_observe(&host, NULL, &arena, &diags);
+	struct host host = { .state_dir = "/nonexistent" };
+	const struct state *live = capture_observe(&host, capture_desire(NULL, &arena), &arena, &diags);
 
 	assert_non_null(live);
 	return live;
@@ -78,7 +78,7 @@ static size_t plan(const struct state *want, const struct state *live, struct pl
 
 static bool carry_out(struct plan *p)
 {
-	struct host host = { 0 };
+	struct host host = { .state_dir = "/nonexistent" };
 
 	return !p->changes.n || capture_apply(&host, p->changes.items, p->changes.n, &arena, &diags);
 }
@@ -126,7 +126,7 @@ static uint64_t chain_handle(const char *chain)
 
 static const struct rule *find_rule(const struct state *s, const char *chain, const char *text)
 {
-	const struct chain *c = ruleset_chain(&s->rules, chain);
+	const struct chain *c = ruleset_chain(&s->spaces.items[0].rules, chain);
 
 	assert_non_null(c);
 	vec_each (r, &c->rules)
@@ -155,9 +155,9 @@ static void test_second_pass_plans_nothing_and_leaves_the_generation(void **stat
 
 	(void)state;
 	assert_true(apply(plain) > 0);
-	assert_int_equal(capture_look(&arena, &before), 0);
+	assert_int_equal(capture_look(NULL, &arena, &before), 0);
 	assert_int_equal(apply(plain), 0);
-	assert_int_equal(capture_look(&arena, &after), 0);
+	assert_int_equal(capture_look(NULL, &arena, &after), 0);
 	assert_int_equal(before.generation, after.generation);
 }
 
@@ -345,7 +345,7 @@ static void test_a_refusal_of_the_kernel_names_the_rule_and_changes_nothing(void
 	apply(plain);
 	before = output_of("nft list ruleset");
 	memcpy(&want, &(const struct state *){ desire(other) }, sizeof(want));
-	r = &ruleset_chain(&want->rules, "out-c")->rules.items[0];
+	r = &ruleset_chain(&want->spaces.items[0].rules, "out-c")->rules.items[0];
 	r->statements.items[1].set = "no-such-set";
 	r->text = "tcp dport @no-such-set accept";
 	plan(want, observe(), &p);

@@ -349,7 +349,7 @@ static int commit(const struct ruleset *want, struct arena *a)
 	struct nft *nft = NULL;
 	struct edits edits = { 0 };
 	struct ruleset live;
-	int r = nft_new(&nft);
+	int r = nft_new(NULL, &nft);
 
 	if (!r)
 		r = nft_read(nft, a, &live);
@@ -367,7 +367,7 @@ static int commit(const struct ruleset *want, struct arena *a)
 static int read_back(struct ruleset *out, struct arena *a)
 {
 	struct nft *nft = NULL;
-	int r = nft_new(&nft);
+	int r = nft_new(NULL, &nft);
 
 	if (!r)
 		r = nft_read(nft, a, out);

@@ -187,7 +187,7 @@ static const struct site *load(struct bench *b, struct round *r, const char *doc
 	site = site_make(model, "node", &tree, &r->arena, &r->diags);
 	if (!site)
 		fail_msg("%s", round_messages(r));
-	site_accounts(site, &r->arena, &site->facts);
+	site_facts(site, &r->arena, &site->facts);
 	look_up(&site->facts);
 	return site;
 }

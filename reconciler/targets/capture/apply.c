@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "targets/capture/nft.h"
+#include "targets/capture/space.h"
 #include "targets/capture/state.h"
 
 /* How often a change that others overtake is computed anew. */
@@ -54,7 +55,7 @@ static bool refused(int error, const struct edit *failed, const char *reason, st
 /* One batch, for the generation that was looked at; if it is a new one by then, everything is computed anew. */
 static bool commit(const struct transition *t, struct arena *a, struct diags *d)
 {
-	const struct ruleset *live = t->live;
+	const struct ruleset *live = &t->live->rules;
 	struct edits edits = t->edits;
 	const struct edit *failed = NULL;
 	const char *reason = NULL;
@@ -66,37 +67,85 @@ static bool commit(const struct transition *t, struct arena *a, struct diags *d)
 		if (i) {
 			struct ruleset *fresh = arena_new(a, struct ruleset);
 
-			error = capture_look(a, fresh);
+			error = capture_look(t->netns, a, fresh);
 			if (error)
 				break;
 			live = fresh;
 			edits = (struct edits){ 0 };
-			edits_make(t->want, live, a, &edits);
+			edits_make(&t->want->rules, live, a, &edits);
 		}
 		if (!edits.list.n)
 			return true;
-		error = nft_new(&nft);
+		error = nft_new(t->netns, &nft);
 		if (!error)
 			error = nft_commit(nft, &edits, live->generation, a, &failed, &reason);
 	}
 	return !error || refused(error, failed, reason, a, d);
 }
 
+static bool change_routes(const struct transition *t, bool add, struct arena *a, struct diags *d)
+{
+	size_t n = add ? t->add_routes.n : t->remove_routes.n;
+	scoped(route_free) struct rtnl *rtnl = NULL;
+	int error = n ? route_new(t->netns, &rtnl) : 0;
+
+	for (size_t i = 0; !error && i < n; i++) {
+		const struct route *r = add ? t->add_routes.items[i] : t->remove_routes.items[i];
+
+		error = add ? route_add(rtnl, r) : route_remove(rtnl, r);
+		if (error)
+			return diag_failure(d, "`%s` cannot be %s: %s", route_text(r, a),
+				add ? "added" : "removed", strerror(-error));
+	}
+	return !error || diag_failure(d, "routing rules cannot be changed: %s", strerror(-error));
+}
+
+/* A namespace is noted before the first rule in it, and forgotten after the last. */
+static bool note_spaces(struct host *h, const struct transition *t, bool before, struct arena *a, struct diags *d)
+{
+	bool wanted = t->want->rules.present || t->want->routes.list.n;
+	struct texts known = { 0 }, now = { 0 };
+	int error;
+
+	if (!t->netns || before != wanted)
+		return true;
+	error = spaces_read(h->state_dir, a, &known);
+	vec_each (path, &known.list)
+		if (strcmp(*path, t->netns))
+			*vec_push(a, &now.list) = *path;
+	if (wanted)
+		*vec_push(a, &now.list) = t->netns;
+	if (!error)
+		error = spaces_write(h->state_dir, &now, a);
+	return !error || diag_failure(d, "which network namespaces have rules cannot be written to %s: %s",
+				 h->state_dir, strerror(-error));
+}
+
+static bool carry_out(struct host *h, const struct transition *t, struct arena *a, struct diags *d)
+{
+	const char *missing = ruleset_unresolved(&t->want->rules);
+
+	if (missing)
+		return diag_failure(d, "the nftables rules were not changed: this machine has no '%s'", missing);
+	return note_spaces(h, t, true, a, d) && change_routes(t, true, a, d) && commit(t, a, d) &&
+	       change_routes(t, false, a, d) && note_spaces(h, t, false, a, d);
+}
+
+/* All changes of one namespace are one transaction. */
 bool capture_apply(struct host *h, struct change *changes, size_t n, struct arena *a, struct diags *d)
 {
-	const struct transition *t = changes[0].data;
-	const char *unresolved = ruleset_unresolved(t->want);
-	bool ok;
+	bool all = true;
 
-	if (unresolved)
-		ok = diag_failure(
-			d, "the nftables rules were not changed: this machine has no account '%s'", unresolved);
-	else
-		ok = commit(t, a, d);
-	for (size_t i = 0; i < n; i++) {
-		changes[i].result = ok ? RESULT_DONE : RESULT_FAILED;
-		if (h->progress)
-			h->progress(h->context, &changes[i]);
+	for (size_t i = 0, end; i < n; i = end) {
+		const struct transition *t = changes[i].data;
+		bool ok = carry_out(h, t, a, d);
+
+		for (end = i; end < n && changes[end].data == t; end++) {
+			changes[end].result = ok ? RESULT_DONE : RESULT_FAILED;
+			if (h->progress)
+				h->progress(h->context, &changes[end]);
+		}
+		all &= ok;
 	}
-	return ok;
+	return all;
 }

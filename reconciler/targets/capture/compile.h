@@ -8,7 +8,14 @@
 #include "model/site.h"
 #include "targets/capture/ruleset.h"
 
-/* Normalized; not present if nothing of the site is captured. */
-void compile_site(const struct site *site, struct arena *a, struct ruleset *out);
+/*
+ * The rules of one network namespace (NULL: the node's own). Normalized; not present if nothing is captured there.
+ * A service whose proxy is down and which asks to be let past it then, or whose cgroup does not exist, has no part
+ * in it.
+ */
+void compile_site(const struct site *site, const char *netns, struct arena *a, struct ruleset *out);
+
+/* Whether the service's connections are captured there. */
+bool compile_captures(const struct site *site, const struct workload *w);
 
 #endif

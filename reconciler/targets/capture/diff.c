@@ -1,19 +1,33 @@
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/digest.h"
 #include "base/str.h"
 #include "targets/capture/state.h"
 
-#define ADDRESS "capture/inet/" RULESET_TABLE
-
-static const char *chain_address(const struct chain *c, struct arena *a)
+/* "capture/inet/enmesh", or "capture/[/run/netns/blue]/inet/enmesh" */
+static const char *table_address(const char *netns, struct arena *a)
 {
-	return arena_printf(a, ADDRESS "/chain/%s", c->name);
+	return netns ? arena_printf(a, "capture/[%s]/inet/" RULESET_TABLE, netns) : "capture/inet/" RULESET_TABLE;
 }
 
-static const char *set_address(const struct set *s, struct arena *a)
+static const char *chain_address(const char *netns, const char *chain, struct arena *a)
 {
-	return arena_printf(a, ADDRESS "/%s/%s", s->data == TYPE_NONE ? "set" : "map", s->name);
+	return arena_printf(a, "%s/chain/%s", table_address(netns, a), chain);
+}
+
+static const char *set_address(const char *netns, const struct set *s, struct arena *a)
+{
+	return arena_printf(a, "%s/%s/%s", table_address(netns, a), s->data == TYPE_NONE ? "set" : "map", s->name);
+}
+
+static const char *route_address(const char *netns, const struct route *r, struct arena *a)
+{
+	const char *family = r->family == AF_INET ? "ipv4" : "ipv6",
+		   *what = r->kind == ROUTE_RULE ? "rule" : "table";
+
+	return netns ? arena_printf(a, "capture/[%s]/route/%s/%s/%u", netns, family, what, r->table)
+		     : arena_printf(a, "capture/route/%s/%s/%u", family, what, r->table);
 }
 
 static const char *chain_digest(const struct chain *c, struct arena *a)
@@ -38,13 +52,20 @@ static const char *set_digest(const struct set *s, struct arena *a)
 
 void capture_record(const struct state *want, struct applied *out)
 {
-	if (!want->rules.present)
-		return;
-	applied_add(out, ADDRESS, "present");
-	vec_each (c, &want->rules.chains)
-		applied_add(out, chain_address(c, out->arena), chain_digest(c, out->arena));
-	vec_each (s, &want->rules.sets)
-		applied_add(out, set_address(s, out->arena), set_digest(s, out->arena));
+	struct arena *a = out->arena;
+
+	vec_each (space, &want->spaces) {
+		const char *netns = space->netns;
+
+		if (space->rules.present)
+			applied_add(out, table_address(netns, a), "present");
+		vec_each (c, &space->rules.chains)
+			applied_add(out, chain_address(netns, c->name, a), chain_digest(c, a));
+		vec_each (s, &space->rules.sets)
+			applied_add(out, set_address(netns, s, a), set_digest(s, a));
+		vec_each (r, &space->routes.list)
+			applied_add(out, route_address(netns, r, a), route_text(r, a));
+	}
 }
 
 /* ---- changes ---- */
@@ -70,17 +91,17 @@ static enum cause cause_of(const struct diffing *d, const char *address, const c
 static enum cause chain_cause(const struct diffing *d, const char *name)
 {
 	struct arena *a = d->plan->arena;
-	const struct chain *want = ruleset_chain(d->transition->want, name);
+	const struct chain *want = ruleset_chain(&d->transition->want->rules, name);
 
-	return cause_of(d, arena_printf(a, ADDRESS "/chain/%s", name), want ? chain_digest(want, a) : NULL);
+	return cause_of(d, chain_address(d->transition->netns, name, a), want ? chain_digest(want, a) : NULL);
 }
 
 static enum cause set_cause(const struct diffing *d, const struct set *s)
 {
 	struct arena *a = d->plan->arena;
-	const struct set *want = ruleset_set(d->transition->want, s->name);
+	const struct set *want = ruleset_set(&d->transition->want->rules, s->name);
 
-	return cause_of(d, set_address(s, a), want ? set_digest(want, a) : NULL);
+	return cause_of(d, set_address(d->transition->netns, s, a), want ? set_digest(want, a) : NULL);
 }
 
 static struct change *add(struct diffing *d, enum action action, const char *address, enum cause cause)
@@ -96,8 +117,8 @@ static struct change *add(struct diffing *d, enum action action, const char *add
 static void add_rule_change(struct diffing *d, const struct edit *e)
 {
 	bool added = e->kind == EDIT_ADD_RULE;
-	const char *address =
-		arena_printf(d->plan->arena, ADDRESS "/chain/%s/rule[%zu]", e->chain->name, e->index);
+	const char *address = arena_printf(d->plan->arena, "%s/rule[%zu]",
+		chain_address(d->transition->netns, e->chain->name, d->plan->arena), e->index);
 	struct change *c = add(d, added ? ACTION_ADD : ACTION_REMOVE, address, chain_cause(d, e->chain->name));
 
 	*(added ? &c->after : &c->before) = plan_text(d->plan, e->rule->text);
@@ -108,8 +129,8 @@ static void add_rule_change(struct diffing *d, const struct edit *e)
 static void add_chain_change(struct diffing *d, const struct edit *e)
 {
 	struct arena *a = d->plan->arena;
-	const struct chain *live = ruleset_chain(d->transition->live, e->chain->name);
-	const struct chain *want = ruleset_chain(d->transition->want, e->chain->name);
+	const struct chain *live = ruleset_chain(&d->transition->live->rules, e->chain->name);
+	const struct chain *want = ruleset_chain(&d->transition->want->rules, e->chain->name);
 	bool removed = e->kind == EDIT_REMOVE_CHAIN,
 	     remade = live && want && live->type != CHAIN_REGULAR && removed;
 	bool policy = !removed && live && live->type == want->type && live->hook == want->hook &&
@@ -118,7 +139,7 @@ static void add_chain_change(struct diffing *d, const struct edit *e)
 		removed  ? ACTION_REMOVE
 		: policy ? ACTION_CHANGE
 			 : ACTION_ADD,
-		chain_address(e->chain, a), chain_cause(d, e->chain->name));
+		chain_address(d->transition->netns, e->chain->name, a), chain_cause(d, e->chain->name));
 
 	if (removed || policy)
 		c->before = plan_text(d->plan, print_chain_head(live, a));
@@ -148,7 +169,7 @@ static bool is_new_set(const struct diffing *d, const struct set *s)
 /* Removed and added elements of one set are one change. */
 static struct change *elements_change(struct diffing *d, const struct edit *e)
 {
-	const char *address = set_address(e->set, d->plan->arena);
+	const char *address = set_address(d->transition->netns, e->set, d->plan->arena);
 
 	vec_each (c, &d->plan->changes)
 		if (c->target == &target_capture && c->action == ACTION_CHANGE && !strcmp(c->address, address))
@@ -181,18 +202,19 @@ static const char *whole_set(const struct set *s, struct arena *a)
 static void add_set_change(struct diffing *d, const struct edit *e)
 {
 	bool added = e->kind == EDIT_ADD_SET;
-	struct change *c = add(
-		d, added ? ACTION_ADD : ACTION_REMOVE, set_address(e->set, d->plan->arena), set_cause(d, e->set));
+	struct change *c = add(d, added ? ACTION_ADD : ACTION_REMOVE,
+		set_address(d->transition->netns, e->set, d->plan->arena), set_cause(d, e->set));
 
 	*(added ? &c->after : &c->before) = plan_text(d->plan, whole_set(e->set, d->plan->arena));
 }
 
 static void add_table_change(struct diffing *d, const struct edit *e)
 {
-	const struct ruleset *live = d->transition->live;
+	const struct ruleset *live = &d->transition->live->rules;
+	const char *address = table_address(d->transition->netns, d->plan->arena);
 	bool removed = e->kind == EDIT_REMOVE_TABLE;
 	enum action action = removed ? ACTION_REMOVE : live->present ? ACTION_CHANGE : ACTION_ADD;
-	struct change *c = add(d, action, ADDRESS, cause_of(d, ADDRESS, removed ? NULL : "present"));
+	struct change *c = add(d, action, address, cause_of(d, address, removed ? NULL : "present"));
 
 	if (removed)
 		c->before = plan_text(d->plan, print_ruleset(live, d->plan->arena));
@@ -205,8 +227,10 @@ static void add_table_change(struct diffing *d, const struct edit *e)
 
 static void add_stranger_change(struct diffing *d, const struct edit *e)
 {
-	struct change *c =
-		add(d, ACTION_REMOVE, arena_printf(d->plan->arena, ADDRESS "/%s", e->stranger), CAUSE_DRIFT);
+	struct change *c = add(d, ACTION_REMOVE,
+		arena_printf(
+			d->plan->arena, "%s/%s", table_address(d->transition->netns, d->plan->arena), e->stranger),
+		CAUSE_DRIFT);
 
 	c->before = plan_text(d->plan, e->stranger);
 }
@@ -240,14 +264,63 @@ static void add_change(struct diffing *d, const struct edit *e)
 	}
 }
 
-void capture_diff(const struct state *want, const struct state *live, struct applied *last, struct plan *plan)
+static void add_route_change(struct diffing *d, const struct route *r, bool added)
+{
+	const char *address = route_address(d->transition->netns, r, d->plan->arena),
+		   *text = route_text(r, d->plan->arena);
+	struct change *c =
+		add(d, added ? ACTION_ADD : ACTION_REMOVE, address, cause_of(d, address, added ? text : NULL));
+
+	*(added ? &c->after : &c->before) = plan_text(d->plan, text);
+}
+
+/* Both are sorted. */
+static void diff_routes(struct diffing *d, struct transition *t)
+{
+	const struct routes *want = &t->want->routes, *live = &t->live->routes;
+	size_t i = 0, j = 0;
+
+	while (i < want->list.n || j < live->list.n) {
+		int order = i == want->list.n   ? 1
+			    : j == live->list.n ? -1
+						: route_compare(&want->list.items[i], &live->list.items[j]);
+
+		if (order < 0)
+			*vec_push(d->plan->arena, &t->add_routes) = &want->list.items[i];
+		if (order > 0)
+			*vec_push(d->plan->arena, &t->remove_routes) = &live->list.items[j];
+		i += order <= 0;
+		j += order >= 0;
+	}
+}
+
+static void diff_space(const struct space *want, const struct space *live, struct applied *last, struct plan *plan)
 {
 	struct transition *transition = arena_new(plan->arena, struct transition);
 	struct diffing d = { transition, last, plan };
 
-	transition->want = &want->rules;
-	transition->live = &live->rules;
+	transition->netns = live->netns;
+	transition->want = want;
+	transition->live = live;
 	edits_make(&want->rules, &live->rules, plan->arena, &transition->edits);
+	diff_routes(&d, transition);
+	/* Marked packets must find their way before the first is marked. */
+	vec_each (r, &transition->add_routes)
+		add_route_change(&d, *r, true);
 	vec_each (e, &transition->edits.list)
 		add_change(&d, e);
+	vec_each (r, &transition->remove_routes)
+		add_route_change(&d, *r, false);
+}
+
+void capture_diff(const struct state *want, const struct state *live, struct applied *last, struct plan *plan)
+{
+	static const struct space nothing = { 0 };
+
+	vec_each (space, &live->spaces) {
+		const struct space *wanted = state_space(want, space->netns);
+
+		if (!space->unreadable)
+			diff_space(wanted ? wanted : &nothing, space, last, plan);
+	}
 }

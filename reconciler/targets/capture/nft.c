@@ -9,21 +9,25 @@
 #include <sys/socket.h>
 
 #include "base/alloc.h"
+#include "base/netns.h"
 #include "targets/capture/nft_socket.h"
 
 /* A batch of 5,000 services is 1.4 MB, and the kernel takes it in one sendto or refuses with EMSGSIZE. */
 enum { SEND_BUFFER = 64 * 1024 * 1024 };
 
-int nft_new(struct nft **out)
+int nft_new(const char *netns, struct nft **out)
 {
 	const int on = 1, size = SEND_BUFFER;
-	struct nft *nft = mem_alloc(sizeof(*nft));
-	int fd;
+	scoped(netns_leave) int back = -1;
+	int error = netns_enter(netns, &back), fd;
+	struct nft *nft;
 
+	if (error)
+		return error;
+	nft = mem_alloc(sizeof(*nft));
 	nft->socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
 	if (!nft->socket || mnl_socket_bind(nft->socket, 0, MNL_SOCKET_AUTOPID) < 0) {
-		int error = errno;
-
+		error = errno;
 		nft_free(&nft);
 		return -error;
 	}

@@ -11,8 +11,8 @@
 
 struct nft;
 
-/* In the network namespace of the calling thread. Free with nft_free. */
-int nft_new(struct nft **out);
+/* In the network namespace of that path; NULL: that of the calling thread. Free with nft_free. */
+int nft_new(const char *netns, struct nft **out);
 void nft_free(struct nft **nft); /* NULL is fine */
 
 /* The generation counter of the namespace: it grows with every change of any table. */

@@ -10,6 +10,7 @@
 #include <libnftnl/table.h>
 #include <libnftnl/udata.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_tables.h>
 #include <stdalign.h>
@@ -199,12 +200,15 @@ static bool on_ct(struct decoding *d, const struct nftnl_expr *e)
 	uint32_t key = nftnl_expr_get_u32(e, NFTNL_EXPR_CT_KEY);
 	const struct loaded *from;
 
-	if (nftnl_expr_is_set(e, NFTNL_EXPR_CT_DIR))
+	bool original = nftnl_expr_is_set(e, NFTNL_EXPR_CT_DIR) &&
+			nftnl_expr_get_u8(e, NFTNL_EXPR_CT_DIR) == IP_CT_DIR_ORIGINAL;
+
+	if (nftnl_expr_is_set(e, NFTNL_EXPR_CT_DIR) != (key == NFT_CT_ZONE))
 		return false;
 	if (nftnl_expr_is_set(e, NFTNL_EXPR_CT_DREG))
 		return load(d, e, NFTNL_EXPR_CT_DREG, LOAD_CT, key, 0);
 	from = reg(d, e, NFTNL_EXPR_CT_SREG);
-	if (key == NFT_CT_ZONE && is_constant(from, sizeof(uint16_t)))
+	if (key == NFT_CT_ZONE && original && is_constant(from, sizeof(uint16_t)))
 		add_statement(d, STATEMENT_SET_ZONE)->value = from->value;
 	else if (key == NFT_CT_MARK && is_field(from, FIELD_MARK))
 		add_statement(d, STATEMENT_SAVE_MARK);

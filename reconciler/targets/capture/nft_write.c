@@ -10,6 +10,7 @@
 #include <libnftnl/table.h>
 #include <libnftnl/udata.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -207,12 +208,13 @@ static void set_meta_mark(struct nftnl_rule *rule)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_META_SREG, NFT_REG_1);
 }
 
-static void set_ct(struct nftnl_rule *rule, uint32_t key)
+static struct nftnl_expr *set_ct(struct nftnl_rule *rule, uint32_t key)
 {
 	struct nftnl_expr *e = add_expression(rule, "ct");
 
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, key);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_SREG, NFT_REG_1);
+	return e;
 }
 
 static void add_tproxy(struct nftnl_rule *rule)
@@ -330,7 +332,7 @@ static void add_statement(struct nftnl_rule *rule, const struct statement *s)
 	case STATEMENT_SET_ZONE:
 		/* 16 bits in host order, which is how a little number begins on both kinds of machine. */
 		load_constant(rule, &s->value, sizeof(uint16_t));
-		set_ct(rule, NFT_CT_ZONE);
+		nftnl_expr_set_u8(set_ct(rule, NFT_CT_ZONE), NFTNL_EXPR_CT_DIR, IP_CT_DIR_ORIGINAL);
 		break;
 	case STATEMENT_REJECT:
 		add_reject(rule, NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_PORT_UNREACH);

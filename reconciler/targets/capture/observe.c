@@ -1,39 +1,112 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/netns.h"
 #include "targets/capture/nft.h"
+#include "targets/capture/space.h"
 #include "targets/capture/state.h"
 
 /* Others may change their rules all the time: each look that they disturb is dropped, with its socket. */
 enum { LOOKS_MAX = 50 };
 
-int capture_look(struct arena *a, struct ruleset *out)
+int capture_look(const char *netns, struct arena *a, struct ruleset *out)
 {
 	int error = -EINTR;
 
 	for (int i = 0; error == -EINTR && i < LOOKS_MAX; i++) {
 		scoped(nft_free) struct nft *nft = NULL;
 
-		error = nft_new(&nft);
+		error = nft_new(netns, &nft);
 		if (!error)
 			error = nft_read(nft, a, out);
 	}
 	return error;
 }
 
+static int look_at_routes(const char *netns, bool all, struct arena *a, struct routes *out)
+{
+	scoped(route_free) struct rtnl *rtnl = NULL;
+	int error = route_new(netns, &rtnl);
+
+	return error ? error : route_read(rtnl, all, a, out);
+}
+
+static const char *where(const char *netns, struct arena *a)
+{
+	return netns ? arena_printf(a, " of the network namespace %s", netns) : "";
+}
+
+static bool unreadable(int error, const char *what, const char *netns, struct diags *d)
+{
+	if (error == -EPERM || error == -EACCES)
+		return diag_failure(d, "the %s%s cannot be read without CAP_NET_ADMIN; run as root", what,
+			where(netns, d->arena));
+	if (error == -EPROTONOSUPPORT || error == -EOPNOTSUPP)
+		return diag_failure(d, "this kernel has no nf_tables: %s", strerror(-error));
+	return diag_failure(d, "the %s%s cannot be read: %s", what, where(netns, d->arena), strerror(-error));
+}
+
+/* A container that is not running has no namespace: the others still converge. */
+static void missing(struct space *live, const struct space *want, struct diags *d)
+{
+	live->unreadable = true;
+	if (want)
+		diag_error(d, node_pos(node_path(want->origin, "spec", "networkNamespace", NULL)),
+			"there is no network namespace at %s now; its rules are written when a pass finds it",
+			live->netns);
+}
+
+static bool look_at_space(struct space *live, const struct space *want, struct arena *a, struct diags *d)
+{
+	bool all = want && want->routes.list.n > 0;
+	int error = capture_look(live->netns, a, &live->rules);
+
+	if (live->netns && (error == -ENOENT || error == -EINVAL)) {
+		missing(live, want, d);
+		return true;
+	}
+	if (error)
+		return unreadable(error, "nftables rules", live->netns, d);
+	error = look_at_routes(live->netns, all, a, &live->routes);
+	return !error || unreadable(error, "routing rules", live->netns, d);
+}
+
+static bool look_at(
+	struct state *live, const struct state *want, const char *netns, struct arena *a, struct diags *d)
+{
+	struct space *space = vec_push(a, &live->spaces);
+
+	space->netns = netns;
+	return look_at_space(space, state_space(want, netns), a, d);
+}
+
+/* Those that are wanted, and those that had rules of ours. */
+static bool look_at_all(
+	struct host *h, const struct state *want, struct state *live, struct arena *a, struct diags *d)
+{
+	struct texts known = { 0 };
+	int error;
+
+	vec_each (space, &want->spaces)
+		if (!look_at(live, want, space->netns, a, d))
+			return false;
+	error = spaces_read(h->state_dir, a, &known);
+	if (error)
+		return diag_failure(d, "which network namespaces have rules cannot be read from %s: %s",
+			h->state_dir, strerror(-error));
+	vec_each (path, &known.list)
+		if (!state_space(want, *path) && !look_at(live, want, *path, a, d))
+			return false;
+	return true;
+}
+
 const struct state *capture_observe(struct host *h, const struct state *want, struct arena *a, struct diags *d)
 {
 	struct state *state = arena_new(a, struct state);
-	int error = capture_look(a, &state->rules);
 
-	(void)h, (void)want;
-	if (!error)
-		return state;
-	if (error == -EPERM || error == -EACCES)
-		diag_failure(d, "the nftables rules cannot be read without CAP_NET_ADMIN; run as root");
-	else if (error == -EPROTONOSUPPORT || error == -EOPNOTSUPP)
-		diag_failure(d, "this kernel has no nf_tables: %s", strerror(-error));
-	else
-		diag_failure(d, "the nftables rules cannot be read: %s", strerror(-error));
-	return NULL;
+	if (!look_at_all(h, want, state, a, d))
+		return NULL;
+	vec_each (problem, &want->problems)
+		diag_error(d, node_pos(problem->node), "%s", problem->message);
+	return state;
 }

@@ -173,7 +173,7 @@ static void add_statement(struct str *out, const struct statement *s)
 		str_add(out, "meta mark set ct mark");
 		break;
 	case STATEMENT_SET_ZONE:
-		str_printf(out, "ct zone set %" PRIu32, value_as_number(&s->value));
+		str_printf(out, "ct original zone set %" PRIu32, value_as_number(&s->value));
 		break;
 	case STATEMENT_REJECT:
 		str_add(out, "reject with icmpx port-unreachable");

@@ -205,16 +205,24 @@ static bool touches(const struct set *s, const struct element *a, const struct e
 	return !next_key(&a->end, types[s->key].size, &next) || value_compare(s->key, &b->key, &next) <= 0;
 }
 
-/* Overlapping and adjacent ranges become one, equal keys too. Elements are sorted. */
+static bool same_data(const struct set *s, const struct element *a, const struct element *b)
+{
+	if (s->data == TYPE_NONE)
+		return true;
+	if (s->data != TYPE_VERDICT)
+		return !value_compare(s->data, &a->data, &b->data);
+	return a->verdict == b->verdict && !strcmp(a->chain ? a->chain : "", b->chain ? b->chain : "");
+}
+
+/* Overlapping and adjacent ranges with the same data become one, equal keys too. Elements are sorted. */
 static void merge(struct set *s)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->elements.n; i++) {
 		struct element *e = &s->elements.items[i], *last = n ? &s->elements.items[n - 1] : NULL;
-		bool joins = last &&
-			     (s->interval && s->data == TYPE_NONE ? touches(s, last, e)
-								  : !value_compare(s->key, &last->key, &e->key));
+		bool joins = last && (s->interval ? same_data(s, last, e) && touches(s, last, e)
+						  : !value_compare(s->key, &last->key, &e->key));
 
 		if (!joins)
 			s->elements.items[n++] = *e;

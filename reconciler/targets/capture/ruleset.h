@@ -116,7 +116,7 @@ enum statement_kind {
 	STATEMENT_SET_MARK,     /* of the packet */
 	STATEMENT_SAVE_MARK,    /* the connection gets the packet's */
 	STATEMENT_RESTORE_MARK, /* the packet gets the connection's */
-	STATEMENT_SET_ZONE,     /* of connection tracking */
+	STATEMENT_SET_ZONE,     /* of connection tracking, for the original direction */
 	STATEMENT_REJECT,       /* with an ICMP or ICMPv6 message that the port is unreachable */
 	STATEMENT_RESET,        /* TCP */
 };

@@ -1,18 +1,40 @@
-/* The state of the capture target: a ruleset, desired or live. */
+/* The state of the capture target: the rules and policy routes of each network namespace, desired or live. */
 #ifndef TARGETS_CAPTURE_STATE_H
 #define TARGETS_CAPTURE_STATE_H
 
 #include "targets/capture/edit.h"
+#include "targets/capture/route.h"
 #include "targets/target.h"
 
-struct state {
+/* One network namespace. */
+struct space {
+	const char *netns; /* path; NULL: the node's own */
 	struct ruleset rules;
+	struct routes routes;
+	bool unreadable;           /* live: there is no such namespace, so nothing is planned for it */
+	const struct node *origin; /* desired: a service in it */
 };
 
-/* What the changes of one diff have in common; `data` of each. */
+/* Something that can't be as the source wants it just now. */
+struct problem {
+	const struct node *node;
+	const char *message;
+};
+
+struct state {
+	vec_of(struct space) spaces;     /* the node's own first, then in the order of their paths */
+	vec_of(struct problem) problems; /* desired */
+};
+
+/* The space of that namespace, or NULL. */
+const struct space *state_space(const struct state *s, const char *netns);
+
+/* What the changes of one diff of one space have in common; `data` of each. */
 struct transition {
-	const struct ruleset *want, *live;
+	const char *netns;
+	const struct space *want, *live;
 	struct edits edits;
+	vec_of(const struct route *) add_routes, remove_routes;
 };
 
 const struct state *capture_desire(const struct site *site, struct arena *a);
@@ -21,7 +43,7 @@ void capture_diff(const struct state *want, const struct state *live, struct app
 bool capture_apply(struct host *h, struct change *changes, size_t n, struct arena *a, struct diags *d);
 void capture_record(const struct state *want, struct applied *out);
 
-/* A fresh look, without a message. 0 or -errno. */
-int capture_look(struct arena *a, struct ruleset *out);
+/* A fresh look at the rules of a namespace, without a message. 0 or -errno. */
+int capture_look(const char *netns, struct arena *a, struct ruleset *out);
 
 #endif

@@ -75,14 +75,14 @@ static void test_capture_fields_are_typed(void **state)
 	assert_int_equal(c->mode, CAPTURE_NONE);
 	assert_int_equal(c->inbound, INBOUND_LIST);
 	assert_int_equal(c->inbound_ports.list.n, 2);
-	assert_int_equal(c->inbound_exclude.list.items[0], 22);
+	assert_int_equal(c->inbound_exclude.list.items[0].first, 22);
 	assert_false(c->outbound_all);
 	assert_int_equal(c->outbound_cidrs.list.n, 3);
 	assert_int_equal(c->outbound_cidrs.list.items[1].prefix, 8);
 	assert_int_equal(c->outbound_cidrs.list.items[2].prefix, 32);
 	assert_int_equal(c->outbound_exclude.list.items[0].prefix, 128);
-	assert_int_equal(c->outbound_ports.list.items[0], 443);
-	assert_int_equal(c->outbound_exclude_ports.list.items[0], 123);
+	assert_int_equal(c->outbound_ports.list.items[0].first, 443);
+	assert_int_equal(c->outbound_exclude_ports.list.items[0].first, 123);
 	assert_string_equal(c->exclude_interfaces.list.items[0], "docker0");
 	assert_true(c->allow_management_ports);
 }

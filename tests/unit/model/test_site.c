@@ -206,7 +206,7 @@ static struct site *site_with_accounts(void)
 
 	if (!site)
 		fail_msg("%s", given_diags());
-	site_accounts(site, &arena, &site->facts);
+	site_facts(site, &arena, &site->facts);
 	return site;
 }
 

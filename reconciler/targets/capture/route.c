@@ -1,0 +1,279 @@
+#include "targets/capture/route.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <libmnl/libmnl.h>
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+#include <stdalign.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/alloc.h"
+#include "base/netns.h"
+
+enum {
+	READ_SIZE = 64 * 1024,
+	LOOPBACK = 1,          /* the index of lo in every network namespace */
+	RULE_PRIORITY = 32100, /* before the main table's 32766, behind what people set by hand */
+};
+
+struct rtnl {
+	struct mnl_socket *socket;
+	uint32_t port, sequence;
+};
+
+struct reading {
+	struct arena *arena;
+	struct routes *out;
+};
+
+/* ---- data ---- */
+
+int route_compare(const struct route *a, const struct route *b)
+{
+	if (a->kind != b->kind)
+		return (a->kind > b->kind) - (a->kind < b->kind);
+	if (a->family != b->family)
+		return (a->family > b->family) - (a->family < b->family);
+	if (a->table != b->table)
+		return (a->table > b->table) - (a->table < b->table);
+	return (a->mark > b->mark) - (a->mark < b->mark);
+}
+
+static int by_value(const void *left, const void *right)
+{
+	return route_compare(left, right);
+}
+
+void routes_normalize(struct routes *r)
+{
+	size_t n = 0;
+
+	if (r->list.n)
+		qsort(r->list.items, r->list.n, sizeof(*r->list.items), by_value);
+	for (size_t i = 0; i < r->list.n; i++)
+		if (!n || route_compare(&r->list.items[n - 1], &r->list.items[i]))
+			r->list.items[n++] = r->list.items[i];
+	r->list.n = n;
+}
+
+const char *route_text(const struct route *r, struct arena *a)
+{
+	const char *family = r->family == AF_INET6 ? "-6 " : "";
+
+	if (r->kind == ROUTE_RULE)
+		return arena_printf(
+			a, "ip %srule fwmark 0x%" PRIx32 " lookup %" PRIu32, family, r->mark, r->table);
+	return arena_printf(a, "ip %sroute local default dev lo table %" PRIu32, family, r->table);
+}
+
+/* ---- talking ---- */
+
+int route_new(const char *netns, struct rtnl **out)
+{
+	const int on = 1;
+	scoped(netns_leave) int back = -1;
+	int error = netns_enter(netns, &back);
+	struct rtnl *rtnl;
+
+	if (error)
+		return error;
+	rtnl = mem_alloc(sizeof(*rtnl));
+	rtnl->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	if (!rtnl->socket || mnl_socket_bind(rtnl->socket, 0, MNL_SOCKET_AUTOPID) < 0) {
+		error = errno;
+		route_free(&rtnl);
+		return -error;
+	}
+	rtnl->port = mnl_socket_get_portid(rtnl->socket);
+	/* The kernel then filters dumps itself: a machine may have a million routes. */
+	setsockopt(mnl_socket_get_fd(rtnl->socket), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
+	*out = rtnl;
+	return 0;
+}
+
+void route_free(struct rtnl **rtnl)
+{
+	if (*rtnl && (*rtnl)->socket)
+		mnl_socket_close((*rtnl)->socket);
+	free(*rtnl);
+	*rtnl = NULL;
+}
+
+static int ask(struct rtnl *rtnl, struct nlmsghdr *request, mnl_cb_t on_message, void *context)
+{
+	alignas(struct nlmsghdr) char buffer[READ_SIZE];
+	int more;
+
+	request->nlmsg_seq = ++rtnl->sequence;
+	if (mnl_socket_sendto(rtnl->socket, request, request->nlmsg_len) < 0)
+		return -errno;
+	do {
+		ssize_t n = mnl_socket_recvfrom(rtnl->socket, buffer, sizeof(buffer));
+
+		if (n < 0)
+			return -errno;
+		more = mnl_cb_run(buffer, (size_t)n, request->nlmsg_seq, rtnl->port, on_message, context);
+	} while (more > MNL_CB_STOP);
+	return more < 0 ? -errno : 0;
+}
+
+/* ---- reading ---- */
+
+static uint32_t attribute_u32(const struct nlmsghdr *message, size_t header, uint16_t type)
+{
+	const struct nlattr *attribute;
+
+	mnl_attr_for_each(attribute, message,
+		(unsigned)header) if (mnl_attr_get_type(attribute) == type &&
+				      mnl_attr_get_payload_len(attribute) ==
+					      sizeof(uint32_t)) return mnl_attr_get_u32(attribute);
+	return 0;
+}
+
+static uint8_t attribute_u8(const struct nlmsghdr *message, size_t header, uint16_t type)
+{
+	const struct nlattr *attribute;
+
+	mnl_attr_for_each(attribute, message,
+		(unsigned)header) if (mnl_attr_get_type(attribute) == type) return mnl_attr_get_u8(attribute);
+	return 0;
+}
+
+static int on_rule(const struct nlmsghdr *message, void *context)
+{
+	const struct fib_rule_hdr *header = mnl_nlmsg_get_payload(message);
+	struct reading *r = context;
+	struct route rule = { .kind = ROUTE_RULE, .family = header->family };
+
+	if (attribute_u8(message, sizeof(*header), FRA_PROTOCOL) != ROUTE_PROTOCOL)
+		return MNL_CB_OK;
+	rule.mark = attribute_u32(message, sizeof(*header), FRA_FWMARK);
+	rule.table = attribute_u32(message, sizeof(*header), FRA_TABLE);
+	rule.priority = attribute_u32(message, sizeof(*header), FRA_PRIORITY);
+	*vec_push(r->arena, &r->out->list) = rule;
+	return MNL_CB_OK;
+}
+
+static int on_route(const struct nlmsghdr *message, void *context)
+{
+	const struct rtmsg *header = mnl_nlmsg_get_payload(message);
+	struct reading *r = context;
+
+	if (header->rtm_protocol == ROUTE_PROTOCOL)
+		*vec_push(r->arena, &r->out->list) = (struct route){
+			.kind = ROUTE_TABLE,
+			.family = header->rtm_family,
+			.table = attribute_u32(message, sizeof(*header), RTA_TABLE),
+		};
+	return MNL_CB_OK;
+}
+
+static int read_rules(struct rtnl *rtnl, int family, struct reading *r)
+{
+	alignas(struct nlmsghdr) char buffer[256];
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct fib_rule_hdr *header;
+
+	request->nlmsg_type = RTM_GETRULE;
+	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
+	header->family = (uint8_t)family;
+	return ask(rtnl, request, on_rule, r);
+}
+
+static int read_routes(struct rtnl *rtnl, int family, struct reading *r)
+{
+	alignas(struct nlmsghdr) char buffer[256];
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct rtmsg *header;
+
+	request->nlmsg_type = RTM_GETROUTE;
+	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
+	header->rtm_family = (uint8_t)family;
+	header->rtm_protocol = ROUTE_PROTOCOL;
+	return ask(rtnl, request, on_route, r);
+}
+
+int route_read(struct rtnl *rtnl, bool all, struct arena *a, struct routes *out)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	struct reading r = { a, out };
+
+	for (size_t i = 0; i < array_len(families); i++) {
+		int error = read_rules(rtnl, families[i], &r);
+
+		/* A kernel without IPv6 has nothing of ours there. */
+		if (error && error != -EAFNOSUPPORT && error != -EOPNOTSUPP)
+			return error;
+	}
+	for (size_t i = 0; (all || out->list.n) && i < array_len(families); i++) {
+		int error = read_routes(rtnl, families[i], &r);
+
+		if (error && error != -EAFNOSUPPORT && error != -EOPNOTSUPP)
+			return error;
+	}
+	routes_normalize(out);
+	return 0;
+}
+
+/* ---- writing ---- */
+
+static void put_rule(struct nlmsghdr *m, const struct route *r, bool add)
+{
+	struct fib_rule_hdr *header = mnl_nlmsg_put_extra_header(m, sizeof(*header));
+
+	m->nlmsg_type = add ? RTM_NEWRULE : RTM_DELRULE;
+	header->family = (uint8_t)r->family;
+	header->action = FR_ACT_TO_TBL;
+	mnl_attr_put_u32(m, FRA_FWMARK, r->mark);
+	mnl_attr_put_u32(m, FRA_FWMASK, UINT32_MAX);
+	mnl_attr_put_u32(m, FRA_TABLE, r->table);
+	mnl_attr_put_u32(m, FRA_PRIORITY, r->priority ? r->priority : RULE_PRIORITY);
+	mnl_attr_put_u8(m, FRA_PROTOCOL, ROUTE_PROTOCOL);
+}
+
+static void put_route(struct nlmsghdr *m, const struct route *r, bool add)
+{
+	struct rtmsg *header = mnl_nlmsg_put_extra_header(m, sizeof(*header));
+
+	m->nlmsg_type = add ? RTM_NEWROUTE : RTM_DELROUTE;
+	header->rtm_family = (uint8_t)r->family;
+	header->rtm_table = r->table < 256 ? (uint8_t)r->table : RT_TABLE_UNSPEC;
+	header->rtm_protocol = ROUTE_PROTOCOL;
+	header->rtm_scope = r->family == AF_INET ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
+	header->rtm_type = RTN_LOCAL;
+	mnl_attr_put_u32(m, RTA_TABLE, r->table);
+	mnl_attr_put_u32(m, RTA_OIF, LOOPBACK);
+}
+
+static int change(struct rtnl *rtnl, const struct route *r, bool add)
+{
+	alignas(struct nlmsghdr) char buffer[512];
+	struct nlmsghdr *m = mnl_nlmsg_put_header(buffer);
+	int error;
+
+	m->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | (add ? NLM_F_CREATE | NLM_F_EXCL : 0);
+	if (r->kind == ROUTE_RULE)
+		put_rule(m, r, add);
+	else
+		put_route(m, r, add);
+	error = ask(rtnl, m, NULL, NULL);
+	if (add)
+		return error == -EEXIST ? 0 : error;
+	return error == -ENOENT || error == -ESRCH ? 0 : error;
+}
+
+int route_add(struct rtnl *rtnl, const struct route *r)
+{
+	return change(rtnl, r, true);
+}
+
+int route_remove(struct rtnl *rtnl, const struct route *r)
+{
+	return change(rtnl, r, false);
+}

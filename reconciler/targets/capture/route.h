@@ -1,0 +1,48 @@
+/*
+ * Policy routes of mode tproxy, through rtnetlink: a rule that sends marked packets to a routing table of its own,
+ * and in it a local default route, so that they stay on this machine. Both carry our protocol number, by which
+ * they are known to be ours. All functions return 0 or -errno. Message formats: linux/fib_rules.h,
+ * linux/rtnetlink.h.
+ */
+#ifndef TARGETS_CAPTURE_ROUTE_H
+#define TARGETS_CAPTURE_ROUTE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/vec.h"
+
+/* Not among those of rt_protos(5); 'e'. */
+enum { ROUTE_PROTOCOL = 101 };
+
+struct route {
+	enum route_kind {
+		ROUTE_TABLE, /* local default dev lo table TABLE */
+		ROUTE_RULE,  /* fwmark MARK lookup TABLE */
+	} kind;
+	int family; /* AF_INET, AF_INET6 */
+	uint32_t table, mark;
+	uint32_t priority; /* of a live rule */
+};
+
+struct routes {
+	vec_of(struct route) list; /* normalized: sorted, each once */
+};
+
+void routes_normalize(struct routes *r);
+int route_compare(const struct route *a, const struct route *b);
+/* As the words of `ip rule` and `ip route`. */
+const char *route_text(const struct route *r, struct arena *a);
+
+struct rtnl;
+/* In the network namespace of that path; NULL: that of the calling thread. Free with route_free. */
+int route_new(const char *netns, struct rtnl **out);
+void route_free(struct rtnl **rtnl); /* NULL is fine */
+
+/* Reads ours, normalized. Routes are looked for only if there is a rule of ours, or `all` says so. */
+int route_read(struct rtnl *rtnl, bool all, struct arena *a, struct routes *out);
+/* Adding what is there, or removing what is not, is no error. */
+int route_add(struct rtnl *rtnl, const struct route *r);
+int route_remove(struct rtnl *rtnl, const struct route *r);
+
+#endif
