@@ -101,7 +101,8 @@ static void await(struct pass *p, struct part *part)
 		return;
 	if (stopped(p))
 		return;
-	part->readiness = part->target->await(p->host, part->want, p->arena, p->diags);
+	part->readiness = part->target->await(
+		p->host, part->want, p->plan.changes.n ? NULL : part->live, p->arena, p->diags);
 	part->awaited = true;
 	if (!part->problem)
 		part->problem = part_first_error(p->diags, first);
