@@ -153,6 +153,13 @@ static void look_again(struct pass *p)
 
 /* ---- the end ---- */
 
+static void remember(struct pass *p)
+{
+	vec_each (part, &p->parts)
+		if (part->planned && part->target->remember)
+			part->target->remember(p->host, part->live, p->arena, p->diags);
+}
+
 static bool belongs(const char *address, const struct target *target)
 {
 	size_t n = strlen(target->name);
@@ -261,6 +268,7 @@ enum outcome pass_apply(struct pass *p)
 	if (p->plan.unknown.n && (anything_done(p) || clock_monotonic_us() - began > WAITED_US))
 		look_again(p);
 	part_report_trouble(p);
+	remember(p);
 	errors = p->diags->errors;
 	record(p);
 	if (p->cut)
