@@ -197,9 +197,7 @@ static bool has_changes(const struct pass *p, const struct part *part)
  */
 static bool is_known(struct pass *p, const struct part *part)
 {
-	const char *last = applied_digest(&p->last, basis_address(part, p->arena));
-
-	return last && !strcmp(last, basis_of(p)) && !has_changes(p, part);
+	return !has_changes(p, part) && applied_has(&p->last, basis_address(part, p->arena), basis_of(p));
 }
 
 /* Targets that failed, did not take part, or have nothing new, keep what was recorded of them. */
@@ -220,6 +218,7 @@ static void record(struct pass *p)
 	}
 	if (!anything)
 		return;
+	applied_load(&p->last);
 	vec_each (item, &p->last.items)
 		if (!replaced(p, item->address))
 			applied_add(&now, item->address, item->digest);
