@@ -123,7 +123,7 @@ static void digest_managers(struct digest *d, const struct node *list)
 		if (subresource && !strcmp(subresource, "status"))
 			continue;
 		digest_add_text(d, "manager");
-		node_each (it, entry)
+		node_each (it, node_is(entry, NODE_MAP) ? entry : NULL)
 			if (strcmp(it->key, "time") != 0)
 				digest_add_node(d, it);
 	}

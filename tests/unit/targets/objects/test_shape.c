@@ -80,6 +80,9 @@ static void test_the_digest_is_of_what_an_apply_depends_on(void **state)
 		digest(",\"deletionTimestamp\":\"t\"" MANAGERS("1", "s", "a", "enmesh"), ",\"spec\":{\"a\":1}"),
 		is);
 	assert_string_not_equal(digest("", ",\"spec\":{\"a\":1}"), is);
+	/* An API server may say anything. */
+	assert_string_not_equal(digest(",\"managedFields\":[[\"a\"],\"b\",1]", ",\"spec\":{\"a\":1}"), is);
+	assert_string_not_equal(digest(",\"managedFields\":7", ",\"spec\":{\"a\":1}"), is);
 }
 
 static void test_the_digest_is_not_of_what_changes_without_an_apply(void **state)
