@@ -39,6 +39,41 @@ void digest_add_text(struct digest *d, const char *s)
 		add(d, UINT64_MAX, "", 0); /* a length that no text has */
 }
 
+static void add_items(struct digest *d, const struct node *n)
+{
+	digest_add(d, &n->n, sizeof(n->n));
+	node_each (it, n)
+		digest_add_node(d, it);
+}
+
+void digest_add_node(struct digest *d, const struct node *n)
+{
+	const uint8_t type = n->type;
+
+	digest_add_text(d, n->key);
+	digest_add(d, &type, sizeof(type));
+	switch (n->type) {
+	case NODE_NULL:
+		break;
+	case NODE_BOOL:
+		digest_add(d, &n->boolean, sizeof(n->boolean));
+		break;
+	case NODE_INT:
+		digest_add(d, &n->integer, sizeof(n->integer));
+		break;
+	case NODE_REAL:
+		digest_add(d, &n->real, sizeof(n->real));
+		break;
+	case NODE_STRING:
+		digest_add(d, n->string, n->n);
+		break;
+	case NODE_LIST:
+	case NODE_MAP:
+		add_items(d, n);
+		break;
+	}
+}
+
 const char *digest_end(struct digest *d, struct arena *a)
 {
 	return SHA256End(&d->context, arena_alloc(a, SHA256_DIGEST_STRING_LENGTH));

@@ -112,6 +112,9 @@ int file_read_fd(int fd, size_t limit, struct arena *a, struct bytes *out)
 		used += (size_t)n;
 		if (used > limit)
 			return -EFBIG;
+		/* Less than was asked for, and just what it is said to hold: that was the end. */
+		if (used < cap && used == (size_t)st.st_size)
+			break;
 		if (used == cap) {
 			char *grown = arena_alloc(a, cap * 2 + 1);
 

@@ -101,7 +101,8 @@ static void await(struct pass *p, struct part *part)
 		return;
 	if (stopped(p))
 		return;
-	part->readiness = part->target->await(p->host, part->want, p->arena, p->diags);
+	part->readiness = part->target->await(
+		p->host, part->want, p->plan.changes.n ? NULL : part->live, p->arena, p->diags);
 	part->awaited = true;
 	if (!part->problem)
 		part->problem = part_first_error(p->diags, first);
@@ -152,6 +153,13 @@ static void look_again(struct pass *p)
 
 /* ---- the end ---- */
 
+static void remember(struct pass *p)
+{
+	vec_each (part, &p->parts)
+		if (part->planned && part->target->remember)
+			part->target->remember(p->host, part->live, p->arena, p->diags);
+}
+
 static bool belongs(const char *address, const struct target *target)
 {
 	size_t n = strlen(target->name);
@@ -189,9 +197,7 @@ static bool has_changes(const struct pass *p, const struct part *part)
  */
 static bool is_known(struct pass *p, const struct part *part)
 {
-	const char *last = applied_digest(&p->last, basis_address(part, p->arena));
-
-	return last && !strcmp(last, basis_of(p)) && !has_changes(p, part);
+	return !has_changes(p, part) && applied_has(&p->last, basis_address(part, p->arena), basis_of(p));
 }
 
 /* Targets that failed, did not take part, or have nothing new, keep what was recorded of them. */
@@ -212,6 +218,7 @@ static void record(struct pass *p)
 	}
 	if (!anything)
 		return;
+	applied_load(&p->last);
 	vec_each (item, &p->last.items)
 		if (!replaced(p, item->address))
 			applied_add(&now, item->address, item->digest);
@@ -260,6 +267,7 @@ enum outcome pass_apply(struct pass *p)
 	if (p->plan.unknown.n && (anything_done(p) || clock_monotonic_us() - began > WAITED_US))
 		look_again(p);
 	part_report_trouble(p);
+	remember(p);
 	errors = p->diags->errors;
 	record(p);
 	if (p->cut)

@@ -36,10 +36,32 @@ void applied_add(struct applied *applied, const char *address, const char *diges
 	applied->sorted = false;
 }
 
+void applied_load(struct applied *applied)
+{
+	const struct node *root;
+	const char *problem;
+
+	if (applied->loaded || !applied->text.size)
+		return;
+	applied->loaded = true;
+	root = json_read(applied->text.data, applied->text.size, applied->arena, &problem);
+	node_each (it, node_get(root, "digests"))
+		if (it->key && node_text(it))
+			applied_add(applied, it->key, it->string);
+}
+
+/* As json_write writes it; a name or value that it must escape is not found. */
+bool applied_has(const struct applied *applied, const char *address, const char *digest)
+{
+	return applied->text.size &&
+	       strstr(applied->text.data, arena_printf(applied->arena, "\"%s\": \"%s\"", address, digest));
+}
+
 const char *applied_digest(struct applied *applied, const char *address)
 {
 	const struct applied_item wanted = { address, NULL }, *found;
 
+	applied_load(applied);
 	sort(applied);
 	found = applied->items.n
 			? bsearch(&wanted, applied->items.items, applied->items.n, sizeof(wanted), by_address)
@@ -59,21 +81,10 @@ static int read_text(int dir, struct arena *a, struct bytes *out)
 int applied_read(const char *state_dir, struct applied *out)
 {
 	scoped(close_fd) int dir = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	const char *problem;
-	struct node *root;
-	struct bytes text;
-	int r;
 
 	if (dir < 0)
 		return errno == ENOENT ? 0 : -errno;
-	r = read_text(dir, out->arena, &text);
-	if (r)
-		return r;
-	root = json_read(text.data, text.size, out->arena, &problem);
-	node_each (it, node_get(root, "digests"))
-		if (node_text(it))
-			applied_add(out, it->key, it->string);
-	return 0;
+	return read_text(dir, out->arena, &out->text);
 }
 
 int applied_write(const char *state_dir, struct applied *applied)

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "base/file.h"
 #include "base/vec.h"
 
 struct applied_item {
@@ -17,16 +18,23 @@ struct applied {
 	struct arena *arena;
 	vec_of(struct applied_item) items;
 	bool sorted;
+	/* Of a file that was read. A pass in sync needs hardly anything of it. */
+	struct bytes text;
+	bool loaded; /* into `items` */
 };
 
 /* Adds an item; addresses are unique. `digest` is copied, as is `address`. */
 void applied_add(struct applied *applied, const char *address, const char *digest);
 /* NULL: it was not wanted. */
 const char *applied_digest(struct applied *applied, const char *address);
+/* Whether it has just this; finds that out without reading all of it. False if in doubt. */
+bool applied_has(const struct applied *applied, const char *address, const char *digest);
+/* To be called before `items` of what was read is used. */
+void applied_load(struct applied *applied);
 
 /*
  * Reads the file; no file, or one that is damaged, is an empty record (it is written anew by the next pass that
- * converges). 0 or -errno.
+ * changes something). 0 or -errno.
  */
 int applied_read(const char *state_dir, struct applied *out);
 /* Writes the file unless it holds just this already. 0 or -errno. */

@@ -65,9 +65,17 @@ struct target {
 
 	/*
 	 * Effect, read only: waits until what is wanted works, at most until the host's deadline. NULL: there is
-	 * nothing to wait for. Adds one error for whatever is not ready.
+	 * nothing to wait for. `live` is what observe found, if nothing has been changed since; else NULL. Adds
+	 * one error for whatever is not ready.
 	 */
-	enum await (*await)(struct host *h, const struct state *want, struct arena *a, struct diags *d);
+	enum await (*await)(struct host *h, const struct state *want, const struct state *live, struct arena *a,
+		struct diags *d);
+
+	/*
+	 * Effect: keeps in the state directory what a pass has learnt about the live state, if that saves the next
+	 * one work. NULL: nothing. A dry run does without. Nothing depends on it: what fails is a warning.
+	 */
+	void (*remember)(struct host *h, const struct state *live, struct arena *a, struct diags *d);
 
 	/* Pure: the state for people and robots, as `render` shows it. */
 	const struct node *(*describe)(const struct state *want, struct arena *a);

@@ -130,6 +130,7 @@ static bool pass(struct run *r, const char *command, const char *source)
 	const struct site *site = cleanup ? NULL : load(r, source);
 	const struct state *want, *live;
 	struct applied now = { .arena = &r->arena };
+	bool ok;
 
 	if (!cleanup && !site)
 		return false;
@@ -142,7 +143,10 @@ static bool pass(struct run *r, const char *command, const char *source)
 		return false;
 	t->diff(want, live, &r->applied, &r->plan);
 	plan_order(&r->plan);
-	if (!dry && !t->apply(&r->host, r->plan.changes.items, r->plan.changes.n, &r->arena, &r->diags))
+	ok = dry || t->apply(&r->host, r->plan.changes.items, r->plan.changes.n, &r->arena, &r->diags);
+	if (!dry)
+		t->remember(&r->host, live, &r->arena, &r->diags);
+	if (!ok)
 		return false;
 	if (dry || r->diags.errors)
 		return !r->diags.errors;

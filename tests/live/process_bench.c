@@ -262,7 +262,13 @@ void round_apply(struct bench *b, struct round *r)
 enum await round_await(struct bench *b, struct round *r)
 {
 	b->host.deadline_ms = clock_monotonic_ms() + b->timeout_ms;
-	return target_processes.await(&b->host, r->want, &r->arena, &r->diags);
+	return target_processes.await(&b->host, r->want, NULL, &r->arena, &r->diags);
+}
+
+enum await round_await_in_sync(struct bench *b, struct round *r)
+{
+	b->host.deadline_ms = clock_monotonic_ms() + b->timeout_ms;
+	return target_processes.await(&b->host, r->want, r->live, &r->arena, &r->diags);
 }
 
 void round_finish(struct round *r)
@@ -314,18 +320,15 @@ void round_expect_message(struct round *r, const char *part)
 
 static void read_component(struct bench *b, const char *component, struct groups *out)
 {
-	struct groups_list list = { 0 };
 	const char *name = arena_printf(&b->arena, "component-%s", component);
-	int root;
+	int root, r;
 
 	*out = (struct groups){ 0 };
 	if (cgroup_open_root(b->cgroup, &root))
 		return;
-	assert_int_equal(cgroup_read(root, &b->arena, &list), 0);
+	r = cgroup_read(root, name, NULL, &b->arena, out);
+	assert_true(!r || r == -ENOENT);
 	close(root);
-	vec_each (g, &list.list)
-		if (!strcmp(g->process, name))
-			*out = *g;
 }
 
 pid_t bench_pid(struct bench *b, const char *component)

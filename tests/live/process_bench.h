@@ -48,6 +48,8 @@ void round_plan(struct bench *b, const char *components, struct round *r);
 void round_plan_mesh(struct bench *b, const char *documents, struct round *r);
 void round_apply(struct bench *b, struct round *r);
 enum await round_await(struct bench *b, struct round *r);
+/* As a pass does it that has changed nothing. */
+enum await round_await_in_sync(struct bench *b, struct round *r);
 void round_finish(struct round *r);
 
 /* Plan and apply, with the results asserted: everything is done, and the plan after it is empty. */

@@ -2,6 +2,7 @@
 #include "process_bench.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
@@ -130,6 +131,40 @@ static void test_a_process_that_dies_is_reported_with_the_end_of_its_log(void **
 	round_finish(&r);
 }
 
+static void test_what_was_seen_running_is_ready_without_another_look(void **state)
+{
+	static const char components[] =
+		"- name: b\n"
+		"  command: [sleep, \"1000\"]\n" SERVER("8010") "  readiness: {tcpSocket: {port: 8010}}\n";
+	struct round r;
+
+	(void)state;
+	bench_converge(&bench, components);
+	round_plan(&bench, components, &r);
+	assert_int_equal(r.plan.changes.n, 0);
+	assert_int_equal(round_await(&bench, &r), AWAIT_READY);
+	assert_int_equal(round_await_in_sync(&bench, &r), AWAIT_READY);
+	round_finish(&r);
+}
+
+static void test_what_ended_since_it_was_seen_is_not_ready(void **state)
+{
+	static const char components[] = SERVER("8011") "  readiness: {tcpSocket: {port: 8011}}\n";
+	struct round r;
+	pid_t pid;
+
+	(void)state;
+	bench_converge(&bench, components);
+	round_plan(&bench, components, &r);
+	assert_int_equal(round_await_in_sync(&bench, &r), AWAIT_READY);
+	pid = bench_pid(&bench, "a");
+	kill(pid, SIGKILL);
+	bench_wait_gone(pid);
+	assert_int_equal(round_await_in_sync(&bench, &r), AWAIT_FAILED);
+	round_expect_message(&r, "the component a ");
+	round_finish(&r);
+}
+
 #define CHAIN                                                                                                     \
 	"- name: first\n"                                                                                         \
 	"  command: [sh, -c, \"sleep 0.5; echo > @/early; exec python3 -m http.server -b 127.0.0.1 8005\"]\n"     \
@@ -217,6 +252,8 @@ static int tests(void)
 		TEST(test_readiness_by_request),
 		TEST(test_a_probe_that_gets_no_answer_ends_in_time),
 		TEST(test_a_process_that_dies_is_reported_with_the_end_of_its_log),
+		TEST(test_what_was_seen_running_is_ready_without_another_look),
+		TEST(test_what_ended_since_it_was_seen_is_not_ready),
 		TEST(test_a_component_starts_when_the_one_before_is_ready),
 		TEST(test_a_component_is_not_started_when_the_one_before_is_not_ready),
 		TEST(test_draining_by_request_goes_to_the_port_that_runs),

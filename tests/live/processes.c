@@ -197,6 +197,24 @@ static void test_a_group_without_its_main_process_does_not_count_as_running(void
 
 /* ---- stopping ---- */
 
+static void test_a_group_beside_the_right_one_is_seen_and_removed(void **state)
+{
+	const char *other;
+	size_t groups;
+	pid_t pid;
+
+	(void)state;
+	bench_converge(&bench, SLEEPER);
+	pid = bench_pid(&bench, "a");
+	other = arena_printf(&bench.arena, "%s/component-a/%s", bench.cgroup, "0123456789abcdef0123456789abcdef");
+	assert_int_equal(mkdir(other, 0700), 0);
+	expect_changes(SLEEPER, "change processes/component-a drift");
+	bench_converge(&bench, SLEEPER);
+	assert_int_equal(bench_count(&bench, "a", &groups), 1);
+	assert_int_equal(groups, 1);
+	assert_int_equal(bench_pid(&bench, "a"), pid);
+}
+
 static void test_the_whole_group_is_ended_whatever_it_does(void **state)
 {
 	/* Ignores SIGTERM, has a child in a session of its own, and one whose parent is gone. */
@@ -465,6 +483,7 @@ static int tests(void)
 		TEST(test_a_changed_spec_restarts),
 		TEST(test_a_killed_process_is_repaired),
 		TEST(test_a_group_without_its_main_process_does_not_count_as_running),
+		TEST(test_a_group_beside_the_right_one_is_seen_and_removed),
 		TEST(test_the_whole_group_is_ended_whatever_it_does),
 		TEST(test_a_process_that_ends_at_once_is_not_waited_for),
 		TEST(test_draining_comes_before_the_end),

@@ -5,6 +5,7 @@
 #include "targets/objects/kinds.h"
 #include "targets/objects/record.h"
 #include "targets/objects/refusal.h"
+#include "targets/objects/settled.h"
 #include "targets/objects/shape.h"
 #include "targets/objects/state.h"
 #include "targets/objects/trial.h"
@@ -319,6 +320,8 @@ static bool put_object(struct applying *x, const struct object *o, struct outcom
 	uid = shape_metadata(answer.body, "uid");
 	outcome->uid = uid ? arena_strdup(x->arena, uid) : NULL;
 	outcome->labelled = o->set;
+	settled_add(x->live->settled, object_address(&o->id, x->arena),
+		settled_key(x->live, o, shape_digest(answer.body, o->api_version, x->arena), x->arena), x->arena);
 	return true;
 }
 

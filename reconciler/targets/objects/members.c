@@ -49,6 +49,7 @@ static void add_item(struct listing *l, const struct node *item)
 	const struct resource *r = l->resource;
 	const char *name = shape_metadata(item, "name"), *namespace = shape_metadata(item, "namespace");
 	const char *uid = shape_metadata(item, "uid");
+	const char *resource_version = shape_metadata(item, "resourceVersion");
 	const char *version = *r->group ? arena_printf(l->arena, "%s/%s", r->group, r->version) : r->version;
 	size_t set = members_set_of(l->live, item);
 	struct found *f;
@@ -64,6 +65,8 @@ static void add_item(struct listing *l, const struct node *item)
 	f->uid = arena_strdup(l->arena, uid);
 	f->set = set;
 	f->object = shape_normal(item, version, r->kind, l->arena);
+	f->digest = shape_digest(item, version, l->arena);
+	f->version = resource_version ? arena_strdup(l->arena, resource_version) : "";
 	f->by_us = shape_labelled_by_us(item);
 	f->owned = node_first(node_path(item, "metadata", "ownerReferences", NULL)) != NULL;
 	f->going = shape_metadata(item, "deletionTimestamp") != NULL;

@@ -12,6 +12,8 @@ struct found {
 	const char *uid;
 	size_t set;                /* that its label names */
 	const struct node *object; /* normalized */
+	const char *digest;        /* shape_digest */
+	const char *version;       /* metadata.resourceVersion */
 	bool by_us;                /* our field manager has set the label */
 	bool owned;                /* it has an owner that deletes it in its time */
 	bool going;                /* it is being deleted */

@@ -1,8 +1,10 @@
-/* What the target's steps share, and the target itself. Pure. */
+/* What the target's steps share, and the target itself. Pure but for remember(). */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/digest.h"
 #include "base/json.h"
+#include "targets/objects/settled.h"
 #include "targets/objects/shape.h"
 #include "targets/objects/state.h"
 
@@ -57,6 +59,18 @@ static void record(const struct state *want, struct applied *out)
 	}
 }
 
+static void remember(struct host *h, const struct state *live, struct arena *a, struct diags *d)
+{
+	int r = settled_write(h->state_dir, clock_now(), live->settled, a);
+
+	if (r)
+		diag_warning(d, (struct pos){ 0 },
+			"%s/objects-settled.json cannot be written: %s; the next pass asks the API server about "
+			"every "
+			"object",
+			h->state_dir, strerror(-r));
+}
+
 static const struct node *describe(const struct state *want, struct arena *a)
 {
 	struct node *list = arena_new(a, struct node);
@@ -74,5 +88,6 @@ const struct target target_objects = {
 	.diff = objects_diff,
 	.apply = objects_apply,
 	.record = record,
+	.remember = remember,
 	.describe = describe,
 };

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "targets/objects/api.h"
 #include "targets/objects/inventory.h"
 #include "targets/objects/kinds.h"
@@ -9,6 +10,7 @@
 #include "targets/objects/prune.h"
 #include "targets/objects/record.h"
 #include "targets/objects/refusal.h"
+#include "targets/objects/settled.h"
 #include "targets/objects/shape.h"
 #include "targets/objects/state.h"
 #include "targets/objects/trial.h"
@@ -433,6 +435,7 @@ static bool look(struct observing *o)
 	if (!api_open(o->host, &o->live->servers, &o->live->ca, o->arena, &o->api, o->diags))
 		return false;
 	o->kinds = (struct kinds){ .api = o->api, .arena = o->arena };
+	settled_read(o->host->state_dir, clock_now(), o->arena, o->live->settled);
 	vec_each (set, &o->live->sets)
 		if (!read_parent(o, set))
 			return false;
@@ -453,6 +456,7 @@ const struct state *objects_observe(struct host *h, const struct state *want, st
 	bool ok;
 
 	*live = *want;
+	live->settled = arena_new(a, struct settled);
 	live->objects.n = live->objects.cap = 0;
 	live->sets.items = NULL;
 	live->sets.cap = 0;

@@ -112,6 +112,48 @@ const struct node *shape_normal(
 	return out;
 }
 
+/* ---- the digest ---- */
+
+/* The status has no part in an apply; its managers have none either. */
+static void digest_managers(struct digest *d, const struct node *list)
+{
+	node_each (entry, list) {
+		const char *subresource = node_get_text(entry, "subresource");
+
+		if (subresource && !strcmp(subresource, "status"))
+			continue;
+		digest_add_text(d, "manager");
+		node_each (it, node_is(entry, NODE_MAP) ? entry : NULL)
+			if (strcmp(it->key, "time") != 0)
+				digest_add_node(d, it);
+	}
+}
+
+static void digest_metadata(struct digest *d, const struct node *metadata)
+{
+	static const char *const apart[] = { "managedFields", "resourceVersion", "generation", "creationTimestamp",
+		"selfLink" };
+
+	node_each (it, node_is(metadata, NODE_MAP) ? metadata : NULL)
+		if (!is_one_of(it->key, apart, array_len(apart)))
+			digest_add_node(d, it);
+	digest_managers(d, node_get(metadata, "managedFields"));
+	digest_add_text(d, "content");
+}
+
+const char *shape_digest(const struct node *object, const char *api_version, struct arena *a)
+{
+	static const char *const apart[] = { "apiVersion", "kind", "metadata", "status" };
+	struct digest *d = digest_start(a);
+
+	digest_add_text(d, api_version);
+	digest_metadata(d, node_get(object, "metadata"));
+	node_each (it, object)
+		if (!is_one_of(it->key, apart, array_len(apart)))
+			digest_add_node(d, it);
+	return digest_end(d, a);
+}
+
 /* ---- changes ---- */
 
 /* A copy of a map with one item replaced or added; it shares the contents of the others. */

@@ -11,6 +11,12 @@
 const struct node *shape_normal(
 	const struct node *object, const char *api_version, const char *kind, struct arena *a);
 
+/*
+ * Of all that an apply's outcome depends on, as far as the object shows it: its content, its uid, and who manages
+ * which fields. Not of its status and versions, which change without that.
+ */
+const char *shape_digest(const struct node *object, const char *api_version, struct arena *a);
+
 /* A copy of `object` with a label put in, or the same with another value. */
 const struct node *shape_with_label(
 	const struct node *object, const char *key, const char *value, struct arena *a);

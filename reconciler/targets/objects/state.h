@@ -83,8 +83,11 @@ struct object {
 	size_t labelled;                   /* the set that its label names; SET_NONE: none of ours */
 	const struct node *before, *after; /* normalized */
 	enum fate fate;
-	bool conflicts; /* refused for fields of other managers: `after` is what it would be by force */
+	const char *key; /* of just this object and this wish (settled.h); NULL: it is not a member */
+	bool conflicts;  /* refused for fields of other managers: `after` is what it would be by force */
 };
+
+struct settled;
 
 struct state {
 	bool cleanup; /* there is no site */
@@ -95,7 +98,8 @@ struct state {
 	vec_of(struct applyset) sets;
 	vec_of(struct object) objects; /* desired: in the order of ids; live: the same, then the orphans */
 	/* Live. */
-	bool remembered; /* there is a record of what this node wrote */
+	bool remembered;         /* there is a record of what this node wrote */
+	struct settled *settled; /* what is known of the objects; grows while they are applied */
 };
 
 int object_compare(const struct object_id *a, const struct object_id *b);

@@ -4,6 +4,7 @@
 
 #include "model/place.h"
 #include "targets/objects/refusal.h"
+#include "targets/objects/settled.h"
 #include "targets/objects/shape.h"
 
 const char *trial_query(bool dry_run, bool force)
@@ -132,7 +133,7 @@ static bool look_at(struct trial *t, struct object *o, const char **part_of)
 	const struct asked asked = { "get", o->resource, o->namespace, o->id.name };
 	scoped(arena_finish) struct arena scratch = { 0 };
 	struct api_answer answer;
-	const char *uid;
+	const char *uid, *version;
 
 	*part_of = NULL;
 	if (f && same_version(o, f->resource)) {
@@ -148,6 +149,10 @@ static bool look_at(struct trial *t, struct object *o, const char **part_of)
 		refusal_add(&answer, &asked, o, t->diags);
 		return true;
 	}
+	/* What is asked now is not what was listed before: nothing is known of that. */
+	version = shape_metadata(answer.body, "resourceVersion");
+	if (f && (!version || strcmp(f->version, version) != 0))
+		o->key = NULL;
 	uid = shape_metadata(answer.body, "uid");
 	o->uid = uid ? arena_strdup(t->arena, uid) : NULL;
 	o->labelled = members_set_of(t->live, answer.body);
@@ -169,6 +174,12 @@ static bool belongs_elsewhere(struct trial *t, struct object *o, const char *par
 	return true;
 }
 
+/* Whether what need only be there is, as somebody else's: then it does not matter what it is like. */
+static bool is_others(const struct object *o)
+{
+	return o->if_missing && o->before && o->labelled == SET_NONE;
+}
+
 static bool judge(struct trial *t, struct object *o, const struct api_answer *answer)
 {
 	const char *part_of = NULL;
@@ -179,10 +190,12 @@ static bool judge(struct trial *t, struct object *o, const struct api_answer *an
 		return false;
 	if (o->fate == FATE_REFUSED)
 		return true;
-	if (o->if_missing && o->before && o->labelled == SET_NONE)
+	if (is_others(o))
 		o->fate = FATE_KEEP;
 	else if (!o->before || !belongs_elsewhere(t, o, part_of))
 		o->fate = o->before && node_equal(o->before, o->after) ? FATE_KEEP : FATE_APPLY;
+	if (o->fate == FATE_KEEP && o->key)
+		settled_add(t->live->settled, object_address(&o->id, t->arena), o->key, t->arena);
 	return true;
 }
 
@@ -230,8 +243,25 @@ static bool refuse(struct trial *t, struct object *o, const struct api_answer *a
 					     : true;
 }
 
+/* Whether nothing has changed since the API server said that there is nothing to change. */
+static bool is_settled(struct trial *t, struct object *o)
+{
+	const struct object_id id = object_place(o);
+	const struct found *f = members_find(t->members, &id);
+	const char *address = object_address(&o->id, t->arena);
+
+	if (!f)
+		return false;
+	o->key = settled_key(t->live, o, f->digest, t->arena);
+	if (!settled_holds(t->live->settled, address, o->key))
+		return false;
+	settled_add(t->live->settled, address, o->key, t->arena);
+	return true;
+}
+
 bool trial_run(struct trial *t, struct object *o)
 {
+	const char *part_of;
 	scoped(arena_finish) struct arena scratch = { 0 };
 	struct api_answer answer;
 	const char *path;
@@ -244,6 +274,12 @@ bool trial_run(struct trial *t, struct object *o)
 		refuse_namespace(t, o);
 		return true;
 	}
+	if (is_settled(t, o))
+		return true;
+	if (o->if_missing && !o->key && !look_at(t, o, &part_of))
+		return false;
+	if (is_others(o) || o->fate == FATE_REFUSED)
+		return true;
 	path = api_path(o->resource, o->namespace, o->id.name, &scratch);
 	if (!api_apply(t->api, arena_printf(&scratch, "%s%s", path, trial_query(true, o->force)), o->body,
 		    &scratch, &answer))

@@ -114,10 +114,6 @@ static bool is_process_name(const char *name)
 	return str_starts(name, "sidecar-") || str_starts(name, "component-");
 }
 
-struct names {
-	vec_of(const char *) list;
-};
-
 static int by_name(const void *left, const void *right)
 {
 	return strcmp(*(const char *const *)left, *(const char *const *)right);
@@ -130,7 +126,7 @@ static void closedir_p(DIR **dir)
 }
 
 /* The groups in a group, sorted. */
-static int list_groups(int group, bool (*accept)(const char *), struct arena *a, struct names *out)
+static int list_groups(int group, bool (*accept)(const char *), struct arena *a, struct group_names *out)
 {
 	int fd = open_dir(group, ".");
 	scoped(closedir_p) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -258,9 +254,10 @@ static bool has_mark(int group, const char *name)
 	return fgetxattr(group, name, NULL, 0) >= 0;
 }
 
-static int read_group(int outer, const char *name, struct arena *a, struct group *out)
+/* `path`: from `at`; its last part is `name`. */
+static int read_group(int at, const char *path, const char *name, struct arena *a, struct group *out)
 {
-	scoped(close_fd) int group = open_dir(outer, name);
+	scoped(close_fd) int group = open_dir(at, path);
 	struct stat st;
 	int r;
 
@@ -277,52 +274,51 @@ static int read_group(int outer, const char *name, struct arena *a, struct group
 	return r;
 }
 
-static int read_groups(int root, const char *process, struct arena *a, struct groups *out)
+int cgroup_list(int root, struct arena *a, struct group_names *out)
 {
-	scoped(close_fd) int outer = open_dir(root, process);
-	struct names names = { 0 };
-	int r;
-
-	if (outer < 0)
-		return outer;
-	out->process = process;
-	r = list_groups(outer, is_group_name, a, &names);
-	vec_each (name, &names.list) {
-		struct group group;
-
-		if (!r)
-			r = read_group(outer, *name, a, &group);
-		if (!r)
-			*vec_push(a, &out->list) = group;
-		if (r == -ENOENT || r == -ENODEV) /* removed meanwhile */
-			r = 0;
-	}
-	return r;
+	return list_groups(root, is_process_name, a, out);
 }
 
-int cgroup_read(int root, struct arena *a, struct groups_list *out)
+static bool is_gone(int error)
 {
-	struct names names = { 0 };
-	int r = list_groups(root, is_process_name, a, &names);
+	return error == -ENOENT || error == -ENODEV;
+}
 
+/* cgroups count the groups in a group as links, as other file systems do. */
+static bool has_one_group(int root, const char *process)
+{
+	struct stat st;
+
+	return fstatat(root, process, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_nlink == 3;
+}
+
+int cgroup_read(int root, const char *process, const char *expected, struct arena *a, struct groups *out)
+{
+	scoped(close_fd) int outer = -1;
+	struct group_names names = { 0 };
+	struct group group;
+	int r;
+
+	*out = (struct groups){ .process = process };
+	if (expected && has_one_group(root, process) && !cgroup_read_one(root, process, expected, a, &group)) {
+		*vec_push(a, &out->list) = group;
+		return 0;
+	}
+	outer = open_dir(root, process);
+	r = outer < 0 ? outer : list_groups(outer, is_group_name, a, &names);
 	vec_each (name, &names.list) {
-		struct groups groups = { 0 };
-
+		r = r ? r : read_group(outer, *name, *name, a, &group);
 		if (!r)
-			r = read_groups(root, *name, a, &groups);
-		if (!r)
-			*vec_push(a, &out->list) = groups;
-		if (r == -ENOENT || r == -ENODEV)
+			*vec_push(a, &out->list) = group;
+		if (is_gone(r)) /* removed meanwhile */
 			r = 0;
 	}
-	return r;
+	return is_gone(r) ? -ENOENT : r;
 }
 
 int cgroup_read_one(int root, const char *process, const char *name, struct arena *a, struct group *out)
 {
-	scoped(close_fd) int outer = open_dir(root, process);
-
-	return outer < 0 ? outer : read_group(outer, name, a, out);
+	return read_group(root, arena_printf(a, "%s/%s", process, name), name, a, out);
 }
 
 /* ---- making ---- */
@@ -417,7 +413,7 @@ static int wait_empty(int group)
 static int remove_tree(int at, const char *name, unsigned depth)
 {
 	struct arena a = { 0 };
-	struct names names = { 0 };
+	struct group_names names = { 0 };
 	int r = 0, group;
 
 	if (unlinkat(at, name, AT_REMOVEDIR) == 0 || errno == ENOENT)

@@ -39,8 +39,8 @@ struct groups {
 	vec_of(struct group) list;
 };
 
-struct groups_list {
-	vec_of(struct groups) list; /* in the order of names */
+struct group_names {
+	vec_of(const char *) list; /* in their order */
 };
 
 /* "enmesh" in the root of the cgroup v2 mount. NULL: there is none; *error says why if it could not be read. */
@@ -53,8 +53,13 @@ int cgroup_make_root(const char *path, int *fd);
 /* Removes the directory if cgroup_make_root made it and nothing is in it. */
 void cgroup_remove_root(const char *path, int root);
 
-/* Everything in ROOT that is ours by its name. */
-int cgroup_read(int root, struct arena *a, struct groups_list *out);
+/* The processes that ROOT has groups of: all that is ours by its name. */
+int cgroup_list(int root, struct arena *a, struct group_names *out);
+/*
+ * The groups of one process; -ENOENT: it has none any more. `expected` (may be NULL) is the one that it probably
+ * has, which saves listing them.
+ */
+int cgroup_read(int root, const char *process, const char *expected, struct arena *a, struct groups *out);
 /* One group; -ENOENT: there is none. */
 int cgroup_read_one(int root, const char *process, const char *name, struct arena *a, struct group *out);
 

@@ -32,6 +32,15 @@ const struct unit *state_unit(const struct state *s, const char *name)
 	return s->units.n ? bsearch(&key, s->units.items, s->units.n, sizeof(key), by_name) : NULL;
 }
 
+const struct group *unit_current(const struct unit *live, const struct unit *wanted)
+{
+	if (live)
+		vec_each (g, &live->live)
+			if (g->runs && !g->ending && !strcmp(g->name, wanted->group_name))
+				return g;
+	return NULL;
+}
+
 bool state_needs(const struct state *want, const char *directory)
 {
 	size_t n = strlen(directory);

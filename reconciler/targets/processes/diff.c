@@ -131,22 +131,14 @@ static void remove_leftover(struct diffing *df, const struct leftover *leftover)
 
 /* ---- processes ---- */
 
-static bool is_current(const struct group *g, const struct unit *wanted)
-{
-	return g->runs && !g->ending && !strcmp(g->name, wanted->group_name);
-}
-
-/* The one that is what it should be; else one that runs; else any. NULL: there is nothing. */
-static const struct group *choose(const struct unit *live, const struct unit *wanted)
+/* Of those that are not what they should be: one that runs; else any. NULL: there is nothing. */
+static const struct group *choose(const struct unit *live)
 {
 	const struct group *best = NULL;
 
-	vec_each (g, &live->live) {
-		if (wanted && is_current(g, wanted))
-			return g;
+	vec_each (g, &live->live)
 		if (!best || (g->runs && !best->runs))
 			best = g;
-	}
 	return best;
 }
 
@@ -194,13 +186,13 @@ static void diff_running(
 static void diff_unit(struct diffing *df, const struct unit *wanted)
 {
 	const struct unit *live = state_unit(df->live, wanted->name);
-	const struct group *current = live ? choose(live, wanted) : NULL;
+	const struct group *current = unit_current(live, wanted);
 	bool stops = live && is_populated(live);
 	struct change *c;
 	struct work *work;
 	if (is_blocked(df, wanted))
 		return;
-	if (current && is_current(current, wanted)) {
+	if (current) {
 		diff_running(df, wanted, live, current);
 		return;
 	}
@@ -211,7 +203,7 @@ static void diff_unit(struct diffing *df, const struct unit *wanted)
 	c->cost = stops ? COST_RESTART : COST_IN_PLACE;
 	c->phase = PHASE_PROCESSES;
 	c->rank = wanted->process->rank;
-	c->before = stops ? print_live(live, current, df->arena) : NULL;
+	c->before = stops ? print_live(live, choose(live), df->arena) : NULL;
 	c->after = wanted->spec;
 	c->origin = wanted->process->node;
 }
@@ -249,7 +241,7 @@ static void stop_unit(struct diffing *df, const struct unit *live, unsigned rank
 	work->live_unit = live;
 	c->phase = PHASE_STOP;
 	c->rank = rank;
-	c->before = print_live(live, choose(live, NULL), df->arena);
+	c->before = print_live(live, choose(live), df->arena);
 }
 
 static void stop_units(struct diffing *df)

@@ -110,10 +110,35 @@ static bool look_at_files(struct looking *l)
 
 /* ---- processes ---- */
 
+static int read_groups(struct looking *l, int root)
+{
+	struct group_names names = { 0 };
+	int r = cgroup_list(root, l->arena, &names);
+
+	vec_each (name, &names.list) {
+		const struct unit *wanted = state_unit(l->want, *name);
+		struct groups groups;
+		struct unit *u;
+
+		if (!r)
+			r = cgroup_read(root, *name, wanted ? wanted->group_name : NULL, l->arena, &groups);
+		if (r == -ENOENT) {
+			r = 0;
+			continue;
+		}
+		if (r)
+			return r;
+		u = vec_push(l->arena, &l->state->units);
+		u->name = *name;
+		vec_each (group, &groups.list)
+			*vec_push(l->arena, &u->live) = *group;
+	}
+	return r;
+}
+
 static bool look_at_processes(struct looking *l)
 {
 	scoped(close_fd) int root = -1;
-	struct groups_list groups = { 0 };
 	const char *path;
 	int r = 0;
 
@@ -125,17 +150,10 @@ static bool look_at_processes(struct looking *l)
 		return true; /* nothing can run; that nothing can be started is for apply to say */
 	r = cgroup_open_root(path, &root);
 	if (!r)
-		r = cgroup_read(root, l->arena, &groups);
+		r = read_groups(l, root);
 	if (r && r != -ENOENT && r != -ENOTSUP)
 		return diag_failure(l->diags, "cannot tell which processes run: cannot read the cgroups in %s: %s",
 			path, strerror(-r));
-	vec_each (g, &groups.list) {
-		struct unit *u = vec_push(l->arena, &l->state->units);
-
-		u->name = g->process;
-		vec_each (group, &g->list)
-			*vec_push(l->arena, &u->live) = *group;
-	}
 	return true;
 }
 

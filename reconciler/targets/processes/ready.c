@@ -18,15 +18,27 @@ enum {
 /* ---- what is there ---- */
 
 /* Not a match for a group of another digest: what is waited for is the process that is wanted. */
+static bool look_up(struct runtime *rt, struct waiting *w)
+{
+	if (w->seen) {
+		w->group = *w->seen;
+		return true;
+	}
+	return rt->root >= 0 &&
+	       !cgroup_read_one(rt->root, w->unit->name, w->unit->group_name, rt->arena, &w->group) &&
+	       !w->group.ending;
+}
+
 static void find(struct runtime *rt, struct waiting *w)
 {
-	int r = rt->root < 0 ? -ENOENT
-			     : cgroup_read_one(rt->root, w->unit->name, w->unit->group_name, rt->arena, &w->group);
-
 	w->pidfd = -1;
 	w->state = WAIT_ABSENT;
-	if (r || w->group.ending)
+	if (!look_up(rt, w))
 		return;
+	if (w->seen && w->unit->process->readiness.kind == PROBE_NONE) {
+		w->state = WAIT_READY;
+		return;
+	}
 	if (w->group.runs)
 		w->pidfd = process_open(&w->group.main);
 	if (w->pidfd >= 0) {
@@ -152,22 +164,25 @@ static bool open_runtime(struct runtime *rt)
 	return !r || r == -ENOENT || r == -ENOTSUP;
 }
 
-enum await processes_await(struct host *h, const struct state *want, struct arena *a, struct diags *d)
+enum await processes_await(
+	struct host *h, const struct state *want, const struct state *live, struct arena *a, struct diags *d)
 {
 	struct waiting *list = arena_alloc(a, (want->units.n + 1) * sizeof(*list));
 	struct runtime rt = { .host = h, .root = -1, .arena = a, .diags = d };
 	enum await result = AWAIT_READY;
+	bool all_seen = true;
 	size_t n = 0;
 
-	if (!want->units.n)
-		return AWAIT_READY;
-	if (!open_runtime(&rt)) {
+	vec_each (u, &want->units) {
+		list[n].unit = u;
+		list[n].seen = live ? unit_current(state_unit(live, u->name), u) : NULL;
+		all_seen &= list[n++].seen != NULL;
+	}
+	if (!all_seen && !open_runtime(&rt)) {
 		diag_failure(d, "cannot tell which processes run: the cgroups in %s cannot be read",
 			rt.root_path ? rt.root_path : "/proc/self/mountinfo");
 		return AWAIT_FAILED;
 	}
-	vec_each (u, &want->units)
-		list[n++].unit = u;
 	units_wait(&rt, list, n);
 	close_fd(&rt.root);
 	for (size_t i = 0; i < n; i++) {

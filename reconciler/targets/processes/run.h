@@ -52,6 +52,7 @@ bool unit_tidy(struct runtime *rt, const struct unit *live, const char *keep);
 /* One process that is waited for. */
 struct waiting {
 	const struct unit *unit;
+	const struct group *seen; /* in which it ran a moment ago; NULL: that is to be looked up */
 	enum wait_state { WAIT_PENDING, WAIT_READY, WAIT_ENDED, WAIT_ABSENT } state;
 	struct child_end end; /* of WAIT_ENDED */
 	const char *problem;  /* why it is not ready, for people */

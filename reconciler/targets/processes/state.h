@@ -68,6 +68,9 @@ struct state {
 const struct file *state_file(const struct state *s, const char *path);
 const struct unit *state_unit(const struct state *s, const char *name);
 
+/* The group in which just what is wanted runs; NULL: it does not. `live` may be NULL. */
+const struct group *unit_current(const struct unit *live, const struct unit *wanted);
+
 /* Whether some wanted file is below the directory. */
 bool state_needs(const struct state *want, const char *directory);
 /* Content, mode and owner are alike. */
@@ -91,7 +94,8 @@ const struct state *processes_observe(struct host *h, const struct state *want, 
 void processes_diff(const struct state *want, const struct state *live, struct applied *last, struct plan *plan);
 bool processes_apply(struct host *h, struct change *changes, size_t n, struct arena *a, struct diags *d);
 void processes_record(const struct state *want, struct applied *out);
-enum await processes_await(struct host *h, const struct state *want, struct arena *a, struct diags *d);
+enum await processes_await(
+	struct host *h, const struct state *want, const struct state *live, struct arena *a, struct diags *d);
 const struct node *processes_describe(const struct state *want, struct arena *a);
 
 /* For people. */

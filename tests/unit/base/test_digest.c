@@ -1,5 +1,6 @@
 #include "base/digest.h"
 
+#include "base/json.h"
 #include "given.h"
 
 /* Test vectors of FIPS 180-4. */
@@ -37,12 +38,37 @@ static void test_no_text_differs_from_empty_text(void **state)
 	assert_int_equal(strlen(digest_of_two(NULL, NULL)), DIGEST_SIZE);
 }
 
+static const char *digest_of_json(const char *text)
+{
+	struct digest *d = digest_start(&arena);
+	const char *problem;
+
+	digest_add_node(d, json_read(text, strlen(text), &arena, &problem));
+	return digest_end(d, &arena);
+}
+
+static void test_every_value_makes_a_difference(void **state)
+{
+	static const char *const texts[] = { "null", "true", "false", "0", "1", "1.5", "\"\"", "\"1\"", "\"null\"",
+		"[]", "{}", "[1]", "[[1]]", "[1,2]", "[[1],2]", "[[1,2]]", "{\"a\":1}", "{\"b\":1}",
+		"{\"a\":1,\"b\":{}}", "{\"a\":{\"b\":{}}}", "{\"a\":{},\"b\":{}}", "[{\"a\":1}]", "[\"a\",1]",
+		"[\"a1\"]" };
+
+	(void)state;
+	for (size_t i = 0; i < array_len(texts); i++) {
+		assert_string_equal(digest_of_json(texts[i]), digest_of_json(texts[i]));
+		for (size_t j = 0; j < i; j++)
+			assert_string_not_equal(digest_of_json(texts[i]), digest_of_json(texts[j]));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		given_test(test_known_digests),
 		given_test(test_where_a_part_ends_makes_a_difference),
 		given_test(test_no_text_differs_from_empty_text),
+		given_test(test_every_value_makes_a_difference),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -184,12 +184,22 @@ static const struct node *describe(const struct state *want, struct arena *a)
 	{                                                                                                         \
 		return apply(&it, #it, h, c, n, a, d);                                                            \
 	}                                                                                                         \
-	static enum await it##_await(struct host *h, const struct state *want, struct arena *a, struct diags *d)  \
+	static enum await it##_await(struct host *h, const struct state *want, const struct state *live,          \
+		struct arena *a, struct diags *d)                                                                 \
 	{                                                                                                         \
 		(void)h;                                                                                          \
 		(void)want;                                                                                       \
+		it.awaited_fresh = live != NULL;                                                                  \
 		(void)a;                                                                                          \
 		return await(&it, #it, d);                                                                        \
+	}                                                                                                         \
+	static void it##_remember(struct host *h, const struct state *live, struct arena *a, struct diags *d)     \
+	{                                                                                                         \
+		(void)h;                                                                                          \
+		(void)live;                                                                                       \
+		(void)a;                                                                                          \
+		(void)d;                                                                                          \
+		it.remembered++;                                                                                  \
 	}                                                                                                         \
 	static const struct target target_##it = {                                                                \
 		.name = #it,                                                                                      \
@@ -198,6 +208,7 @@ static const struct node *describe(const struct state *want, struct arena *a)
 		.diff = it##_diff,                                                                                \
 		.apply = it##_apply,                                                                              \
 		.record = record,                                                                                 \
+		.remember = it##_remember,                                                                        \
 		.await = (awaiting) ? it##_await : NULL,                                                          \
 		.describe = describe,                                                                             \
 	};
@@ -260,7 +271,8 @@ void fake_start(struct fake_pass *f)
 void fake_again(struct fake_pass *f)
 {
 	fake_log[0] = 0;
-	alpha.observed = alpha.applied = alpha.awaited = beta.observed = beta.applied = beta.awaited = 0;
+	alpha.observed = alpha.applied = alpha.awaited = alpha.remembered = 0;
+	beta.observed = beta.applied = beta.awaited = beta.remembered = 0;
 	prepare(f);
 }
 

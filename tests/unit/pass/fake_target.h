@@ -21,7 +21,8 @@ struct fake {
 	bool flawed;                                         /* observe adds an error beside the state */
 	bool silent;                                         /* without a message */
 	enum await readiness;
-	int observed, applied, awaited;
+	int observed, applied, awaited, remembered;
+	bool awaited_fresh; /* nothing was changed since it was observed */
 	void (*before_apply)(void);
 };
 

@@ -59,6 +59,34 @@ static void test_node_in_sync_is_not_applied(void **state)
 	assert_int_equal(f->diags.list.n, 0);
 }
 
+static void test_readiness_knows_whether_anything_was_changed(void **state)
+{
+	struct fake_pass *f = *state;
+
+	alpha.want[0] = (struct fake_item){ "alpha/a", "1", PHASE_CAPTURE };
+	assert_int_equal(pass_run(&f->pass), OUTCOME_CONVERGED);
+	assert_false(beta.awaited_fresh);
+	fake_again(f);
+	assert_int_equal(pass_run(&f->pass), OUTCOME_IN_SYNC);
+	assert_true(beta.awaited_fresh);
+}
+
+static void test_what_was_learnt_is_kept_unless_by_a_dry_run(void **state)
+{
+	struct fake_pass *f = *state;
+
+	f->pass.dry_run = true;
+	assert_int_equal(pass_run(&f->pass), OUTCOME_IN_SYNC);
+	assert_int_equal(alpha.remembered + beta.remembered, 0);
+	fake_again(f);
+	beta.unreadable = 9;
+	alpha.want[0] = (struct fake_item){ "alpha/a", "1", PHASE_CAPTURE };
+	alpha.broken = "alpha/a";
+	assert_int_equal(pass_run(&f->pass), OUTCOME_FAILED);
+	assert_int_equal(alpha.remembered, 1);
+	assert_int_equal(beta.remembered, 0);
+}
+
 static void test_second_pass_does_nothing(void **state)
 {
 	struct fake_pass *f = *state;
@@ -418,6 +446,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_node_in_sync_is_not_applied),
+		TEST(test_readiness_knows_whether_anything_was_changed),
+		TEST(test_what_was_learnt_is_kept_unless_by_a_dry_run),
 		TEST(test_second_pass_does_nothing),
 		TEST(test_changes_run_in_the_order_of_phases),
 		TEST(test_unknown_target_does_not_stop_the_others),

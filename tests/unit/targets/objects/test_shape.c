@@ -54,6 +54,48 @@ static void test_secrets_become_digests_that_tell_them_apart(void **state)
 			"\"k\":\"canary\""));
 }
 
+static const char *digest(const char *metadata, const char *rest)
+{
+	return shape_digest(case_json(arena_printf(&arena, "{\"metadata\":{\"name\":\"n\"%s}%s}", metadata, rest)),
+		"v1", &arena);
+}
+
+#define MANAGERS(time, status, field, owner)                                                                      \
+	",\"managedFields\":[{\"manager\":\"" owner "\",\"operation\":\"Apply\",\"time\":\"" time                 \
+	"\",\"fieldsV1\":{\"f:spec\":{\"f:" field                                                                 \
+	"\":{}}}},{\"manager\":\"controller\",\"subresource\":\"status\",\"fieldsV1\":{\"f:status\":{\"f:" status \
+	"\":{}}}}]"
+
+static void test_the_digest_is_of_what_an_apply_depends_on(void **state)
+{
+	const char *is = digest(MANAGERS("1", "s", "a", "enmesh"), ",\"spec\":{\"a\":1}");
+
+	(void)state;
+	assert_string_not_equal(digest(MANAGERS("1", "s", "a", "enmesh"), ",\"spec\":{\"a\":2}"), is);
+	assert_string_not_equal(digest(MANAGERS("1", "s", "a", "other"), ",\"spec\":{\"a\":1}"), is);
+	assert_string_not_equal(digest(MANAGERS("1", "s", "b", "enmesh"), ",\"spec\":{\"a\":1}"), is);
+	assert_string_not_equal(
+		digest(",\"uid\":\"u\"" MANAGERS("1", "s", "a", "enmesh"), ",\"spec\":{\"a\":1}"), is);
+	assert_string_not_equal(
+		digest(",\"deletionTimestamp\":\"t\"" MANAGERS("1", "s", "a", "enmesh"), ",\"spec\":{\"a\":1}"),
+		is);
+	assert_string_not_equal(digest("", ",\"spec\":{\"a\":1}"), is);
+	/* An API server may say anything. */
+	assert_string_not_equal(digest(",\"managedFields\":[[\"a\"],\"b\",1]", ",\"spec\":{\"a\":1}"), is);
+	assert_string_not_equal(digest(",\"managedFields\":7", ",\"spec\":{\"a\":1}"), is);
+}
+
+static void test_the_digest_is_not_of_what_changes_without_an_apply(void **state)
+{
+	const char *is = digest(MANAGERS("1", "s", "a", "enmesh"), ",\"spec\":{\"a\":1}");
+
+	(void)state;
+	assert_string_equal(
+		digest(",\"resourceVersion\":\"7\",\"generation\":2" MANAGERS("2", "t", "a", "enmesh"),
+			",\"spec\":{\"a\":1},\"status\":{\"t\":1},\"kind\":\"K\",\"apiVersion\":\"v1\""),
+		is);
+}
+
 static void test_a_copy_does_not_need_the_original(void **state)
 {
 	struct arena short_lived = { 0 };
@@ -150,6 +192,10 @@ int main(void)
 			test_an_item_of_a_list_equals_the_object_itself, case_start, case_finish),
 		cmocka_unit_test_setup_teardown(
 			test_secrets_become_digests_that_tell_them_apart, case_start, case_finish),
+		cmocka_unit_test_setup_teardown(
+			test_the_digest_is_of_what_an_apply_depends_on, case_start, case_finish),
+		cmocka_unit_test_setup_teardown(
+			test_the_digest_is_not_of_what_changes_without_an_apply, case_start, case_finish),
 		cmocka_unit_test_setup_teardown(test_a_copy_does_not_need_the_original, case_start, case_finish),
 		cmocka_unit_test_setup_teardown(
 			test_a_label_is_put_in_or_replaced_and_the_document_stays, case_start, case_finish),
