@@ -194,13 +194,21 @@ static bool variable(struct walk *w, const char *name)
 	return value != NULL;
 }
 
+/* The next "${". Not strstr: the sanitizers' measures the whole rest of the text each time. */
+static const char *find_start(const char *text)
+{
+	while ((text = strchr(text, '$')) && text[1] != '{')
+		text++;
+	return text;
+}
+
 static bool walk(struct walk *w, const char *text)
 {
 	bool ok = true;
 
-	for (const char *dollar; (dollar = strstr(text, "${"));) {
+	for (const char *dollar; (dollar = find_start(text));) {
 		bool literal = dollar > text && dollar[-1] == '$';
-		const char *end = strchr(dollar, '}'), *name;
+		const char *end, *name;
 
 		str_add_n(&w->out, text, (size_t)(dollar - text) - literal);
 		text = dollar + 2;
@@ -208,10 +216,12 @@ static bool walk(struct walk *w, const char *text)
 			str_add(&w->out, "${");
 			continue;
 		}
+		end = strchr(
+			text, '}'); /* not for a literal: without any '}', each would look through all the rest */
 		if (!end)
 			return diag_error(w->diags, w->pos, "a ${ without its }; $${ is a literal ${");
 		name = arena_strndup(w->arena, text, (size_t)(end - text));
-		if (strstr(name, "${"))
+		if (find_start(name))
 			return diag_error(w->diags, w->pos,
 				"a ${ within another; variables do not nest, and $${ is a literal ${");
 		ok &= variable(w, name);
@@ -226,7 +236,7 @@ const char *vars_expand(
 {
 	struct walk w = { .scope = scope, .pos = pos, .arena = a, .diags = d, .out = { .arena = a } };
 
-	if (!strstr(text, "${"))
+	if (!find_start(text))
 		return text;
 	return walk(&w, text) ? str_text(&w.out) : NULL;
 }
@@ -237,5 +247,5 @@ bool vars_check(const char *text, const struct vars_place *place, struct process
 	struct walk w = { .place = place, .spec = spec, .arena = a, .diags = d, .out = { .arena = a } };
 
 	w.pos = node_pos(place->node);
-	return !strstr(text, "${") || walk(&w, text);
+	return !find_start(text) || walk(&w, text);
 }

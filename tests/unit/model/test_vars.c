@@ -161,6 +161,10 @@ static void test_a_long_text_takes_linear_time(void **state)
 	for (int i = 0; i < 60000; i++)
 		str_add(&text, "${node.name} $${ ");
 	assert_int_equal(strlen(expand(str_text(&text))), 60000 * 7);
+	text.n = 0;
+	for (int i = 0; i < 250000; i++)
+		str_add(&text, "$${ ");
+	assert_int_equal(strlen(expand(str_text(&text))), 250000 * 3);
 }
 
 int main(void)
