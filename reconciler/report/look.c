@@ -138,3 +138,16 @@ const char *look_unknown_line(const struct plan *plan, struct arena *a)
 		text = arena_printf(a, "%s%s%s", text, i ? ", " : "", plan->unknown.items[i]->name);
 	return arena_printf(a, "%s (could not be read; the errors say why).", text);
 }
+
+const char *look_flawed_line(const struct pass *p, struct arena *a)
+{
+	struct str out = { .arena = a };
+
+	vec_each (part, &p->parts)
+		if (part->flawed)
+			str_printf(&out, "%s%s", out.n ? ", " : "Not as wanted: ", part->target->name);
+	if (!out.n)
+		return NULL;
+	str_add(&out, " (the errors say why).");
+	return str_text(&out);
+}

@@ -33,6 +33,9 @@ const char *look_applied_line(const struct plan *plan, struct arena *a);
 /* "Unknown: capture (why is said above)."; NULL: all could be read. */
 const char *look_unknown_line(const struct plan *plan, struct arena *a);
 
+/* "Not as wanted: processes (the errors say why)."; NULL: of all that could be read, nothing is in the way. */
+const char *look_flawed_line(const struct pass *p, struct arena *a);
+
 #define LOOK_NO_CHANGES "No changes. The node is in sync."
 
 #endif

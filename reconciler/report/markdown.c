@@ -108,14 +108,14 @@ static void add_errors(struct str *out, const struct diags *d, struct arena *a)
 
 static const char *closing(const struct pass *p, struct arena *a)
 {
-	const char *unknown = look_unknown_line(&p->plan, a);
+	const char *unknown = look_unknown_line(&p->plan, a), *flawed = look_flawed_line(p, a);
 
 	if (!p->accepted)
 		return "The source was refused.";
-	if (!p->plan.changes.n && !unknown)
+	if (!p->plan.changes.n && !unknown && !flawed)
 		return LOOK_NO_CHANGES;
-	return unknown ? arena_printf(a, "%s %s", look_plan_line(&p->plan, a), unknown)
-		       : look_plan_line(&p->plan, a);
+	return arena_printf(a, "%s%s%s%s%s", look_plan_line(&p->plan, a), unknown ? " " : "",
+		unknown ? unknown : "", flawed ? " " : "", flawed ? flawed : "");
 }
 
 const char *markdown_plan(const struct pass *p, const struct diags *d, struct arena *a)

@@ -62,7 +62,7 @@ static const char *head(const struct pass *p, struct arena *a)
 
 const char *text_plan(const struct pass *p, size_t first, struct text_style style, struct arena *a)
 {
-	const char *unknown = look_unknown_line(&p->plan, a);
+	const char *unknown = look_unknown_line(&p->plan, a), *flawed = look_flawed_line(p, a);
 	struct look_lines lines = { 0 };
 	struct str out = { .arena = a };
 
@@ -73,11 +73,11 @@ const char *text_plan(const struct pass *p, size_t first, struct text_style styl
 		add_look(&out, line, style);
 	if (first)
 		return str_text(&out);
-	if (!p->plan.changes.n && !unknown)
+	if (!p->plan.changes.n && !unknown && !flawed)
 		str_add(&out, LOOK_NO_CHANGES "\n");
 	else
-		str_printf(&out, "\n%s%s%s\n", unknown ? unknown : "", unknown ? "\n" : "",
-			look_plan_line(&p->plan, a));
+		str_printf(&out, "\n%s%s%s%s%s\n", unknown ? unknown : "", unknown ? "\n" : "",
+			flawed ? flawed : "", flawed ? "\n" : "", look_plan_line(&p->plan, a));
 	return str_text(&out);
 }
 

@@ -1078,8 +1078,10 @@ class ObjectsTest(unittest.TestCase):
         self.assertSays(mesh.run("apply", token="/nonexistent/token"), "/nonexistent/token: No such file")
 
     def test_a_token_is_not_sent_in_clear_text(self):
-        mesh = self.simple(urls=["http://10.0.0.1:8080"])
-        self.assertSays(mesh.run("apply"), "http://10.0.0.1:8080", "clear text")
+        for url in ("http://10.0.0.1:8080", "http://127.example.org", "http://127.0.0.1.example.org:80",
+                    "http://localhost.example.org"):
+            mesh = self.simple(urls=[url])
+            self.assertSays(mesh.run("apply"), url, "clear text")
 
     def test_a_client_certificate_works(self):
         mesh = self.simple()

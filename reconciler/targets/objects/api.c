@@ -35,18 +35,28 @@ struct api {
 
 /* ---- opening ---- */
 
+/* "HOST", "HOST:PORT". */
+static bool is_host(const char *url, const char *host)
+{
+	size_t n = strlen(host);
+
+	return !strncmp(url, host, n) && (!url[n] || url[n] == ':' || url[n] == '/');
+}
+
 /* http:// is for a proxy on this machine: anywhere else the token would be there for all to read. */
 static bool is_safe(const char *url)
 {
-	static const char *const local[] = { "http://127.", "http://localhost:", "http://localhost",
-		"http://[::1]" };
+	const char *at;
 
 	if (str_starts(url, "https://"))
 		return true;
-	for (size_t i = 0; i < array_len(local); i++)
-		if (str_starts(url, local[i]) && (i != 2 || !strcmp(url, local[i])))
-			return true;
-	return false;
+	if (!str_starts(url, "http://"))
+		return false;
+	at = url + strlen("http://");
+	/* Not a name that begins like it, as 127.example.org does. */
+	if (str_starts(at, "127."))
+		return strchr(":/", at[strspn(at, "0123456789.")]) != NULL; /* the NUL at its end is found too */
+	return is_host(at, "localhost") || is_host(at, "[::1]");
 }
 
 static bool read_token(const char *path, struct secret *out, struct diags *d)

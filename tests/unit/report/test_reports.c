@@ -113,6 +113,19 @@ static void test_text_names_what_is_unknown(void **state)
 		"Plan: 0 to add, 0 to change, 0 to remove.\n");
 }
 
+static void test_what_is_in_the_way_is_not_called_in_sync(void **state)
+{
+	struct pass p = case_pass();
+
+	(void)state;
+	p.parts.items[0].flawed = true;
+	assert_string_equal(text_plan(&p, 0, plain, &arena), "Node vm1, source mesh at sha256:0123456789ab\n"
+							     "\n"
+							     "Not as wanted: alpha (the errors say why).\n"
+							     "Plan: 0 to add, 0 to change, 0 to remove.\n");
+	assert_null(strstr(markdown_plan(&p, &diags, &arena), "in sync"));
+}
+
 static void test_colour_is_only_added(void **state)
 {
 	struct pass p = make_plan();
@@ -350,6 +363,7 @@ int main(void)
 		TEST(test_lines_for_robots_are_frozen),
 		TEST(test_text_in_sync),
 		TEST(test_text_names_what_is_unknown),
+		TEST(test_what_is_in_the_way_is_not_called_in_sync),
 		TEST(test_colour_is_only_added),
 		TEST(test_hostile_strings_are_escaped),
 		TEST(test_markdown_has_one_foldable_part),
