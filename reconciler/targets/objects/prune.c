@@ -49,9 +49,18 @@ static void keep(struct state *live, size_t set)
 			o->fate = FATE_KEEP;
 }
 
+/* An object may go because another one takes its place: not before that can be there. */
+static bool any_refused(const struct state *live)
+{
+	vec_each (o, &live->objects)
+		if (o->fate == FATE_REFUSED)
+			return true;
+	return false;
+}
+
 bool prune_decide(struct state *live, const struct prune_policy *policy, struct diags *d)
 {
-	bool ok = true;
+	bool ok = true, refused = any_refused(live);
 
 	for (size_t i = 0; i < live->sets.n; i++) {
 		const struct applyset *set = &live->sets.items[i];
@@ -65,6 +74,12 @@ bool prune_decide(struct state *live, const struct prune_policy *policy, struct 
 			diag_warning(d, (struct pos){ 0 },
 				"%zu objects of %s are no longer wanted, and stay, for pruning is off: %s", going,
 				set->name, names(live, i, d->arena));
+			keep(live, i);
+		} else if (refused) {
+			diag_warning(d, (struct pos){ 0 },
+				"%zu objects of %s are no longer wanted, and stay until all that is wanted can be "
+				"applied: %s",
+				going, set->name, names(live, i, d->arena));
 			keep(live, i);
 		} else if (!policy->mass && going > BRAKE_LEAST && going * 2 > all) {
 			ok = diag_failure(d,

@@ -13,8 +13,9 @@ struct prune_policy {
 const char *prune_obstacle(const struct object *orphan, bool owned);
 
 /*
- * Sets the fate of the orphans that may go (their fate is FATE_PRUNE) back to FATE_KEEP where the policy or the
- * brake says so, and adds a diagnostic for each set of which something is kept back. False: the brake was put on.
+ * Sets the fate of the orphans that may go (their fate is FATE_PRUNE) back to FATE_KEEP where the policy, the
+ * brake, or something wanted that is refused says so, and adds a diagnostic for each set of which something is
+ * kept back. False: the brake was put on.
  */
 bool prune_decide(struct state *live, const struct prune_policy *policy, struct diags *d);
 

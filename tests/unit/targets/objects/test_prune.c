@@ -75,6 +75,17 @@ static void test_the_brake_counts_each_set_by_itself(void **state)
 	assert_non_null(strstr(case_diags(), "4 of the 4 objects of enmesh-node-x"));
 }
 
+static void test_nothing_goes_while_what_is_wanted_is_refused(void **state)
+{
+	struct state *live = set_of(8, 2);
+
+	(void)state;
+	case_object(live, "new", FATE_REFUSED, NULL);
+	assert_true(prune_decide(live, &(struct prune_policy){ .allowed = true }, &diags));
+	assert_int_equal(left(live), 0);
+	assert_non_null(strstr(case_diags(), "stay until all that is wanted can be applied: "));
+}
+
 static void test_the_brake_names_ten_and_counts_the_rest(void **state)
 {
 	(void)state;
@@ -139,6 +150,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_the_brake_is_put_on_above_half_and_above_three, case_start, case_finish),
 		cmocka_unit_test_setup_teardown(test_the_brake_counts_each_set_by_itself, case_start, case_finish),
+		cmocka_unit_test_setup_teardown(
+			test_nothing_goes_while_what_is_wanted_is_refused, case_start, case_finish),
 		cmocka_unit_test_setup_teardown(
 			test_the_brake_names_ten_and_counts_the_rest, case_start, case_finish),
 		cmocka_unit_test_setup_teardown(test_the_brake_can_be_taken_off, case_start, case_finish),
