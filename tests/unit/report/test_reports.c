@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../sanitized.h"
 #include "base/json.h"
 #include "base/str.h"
 #include "report/json.h"
@@ -323,10 +324,7 @@ static bool slowed_down(void)
 {
 	const char *preload = getenv("LD_PRELOAD");
 
-#ifdef __SANITIZE_ADDRESS__
-	return true;
-#endif
-	return preload && strstr(preload, "vgpreload");
+	return SANITIZED || (preload && strstr(preload, "vgpreload"));
 }
 
 static void test_ten_thousand_changes_are_reported_within_a_second(void **state)
