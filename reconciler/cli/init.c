@@ -1,14 +1,12 @@
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/str.h"
+#include "cli/address.h"
 #include "cli/output.h"
 #include "cli/settings.h"
 #include "config/embedded.h"
@@ -58,36 +56,6 @@ static bool find_node(struct session *s, const char **out)
 	       diag_failure(s->diags,
 		       "option '--node': '%s' is no name of a node: lower-case letters, digits, '-' and '.'",
 		       *out);
-}
-
-/* An address by which others may reach this machine: IPv4 if it has one, for that is what most expect. */
-static const char *find_address(struct arena *a)
-{
-	char text[INET6_ADDRSTRLEN];
-	const char *found[2] = { NULL, NULL };
-	struct ifaddrs *list;
-
-	if (getifaddrs(&list) < 0)
-		return "127.0.0.1";
-	for (const struct ifaddrs *it = list; it; it = it->ifa_next) {
-		struct sockaddr_in6 six;
-		struct sockaddr_in four;
-		int family = it->ifa_addr ? it->ifa_addr->sa_family : AF_UNSPEC;
-
-		if (it->ifa_flags & IFF_LOOPBACK || !(it->ifa_flags & IFF_UP))
-			continue;
-		if (family == AF_INET && !found[0]) {
-			memcpy(&four, it->ifa_addr, sizeof(four));
-			found[0] = arena_strdup(a, inet_ntop(AF_INET, &four.sin_addr, text, sizeof(text)));
-		} else if (family == AF_INET6 && !found[1]) {
-			memcpy(&six, it->ifa_addr, sizeof(six));
-			if (!IN6_IS_ADDR_LINKLOCAL(&six.sin6_addr))
-				found[1] =
-					arena_strdup(a, inet_ntop(AF_INET6, &six.sin6_addr, text, sizeof(text)));
-		}
-	}
-	freeifaddrs(list);
-	return found[0] ? found[0] : found[1] ? found[1] : "127.0.0.1";
 }
 
 static const char *fill_in(const char *text, const struct values *values, struct arena *a)
@@ -168,7 +136,7 @@ static bool write_all(struct session *s, const char *dir, int fd, const struct v
 static enum code run_init(struct session *s)
 {
 	const char *dir = s->args.operands.list.items[0];
-	struct values values = { NULL, find_address(s->arena) };
+	struct values values = { NULL, address_find(s->arena) };
 	scoped(close_fd) int fd = -1;
 	int r;
 

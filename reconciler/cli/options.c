@@ -216,10 +216,15 @@ int options_parse(const struct opt *const *tables, char *const *argv, int n, boo
 			continue;
 		}
 		p.at++;
-		if (!strcmp(word, "--"))
+		if (!strcmp(word, "--")) {
 			literal = true;
-		else if (!(word[1] == '-' ? parse_long(&p, word + 2) : parse_letters(&p, word + 1)))
+			if (operands) {
+				operands->dashes = true;
+				operands->n_before = operands->list.n;
+			}
+		} else if (!(word[1] == '-' ? parse_long(&p, word + 2) : parse_letters(&p, word + 1))) {
 			return -1;
+		}
 	}
 	return n;
 }

@@ -54,6 +54,8 @@ struct opt {
 
 struct operands {
 	vec_of(const char *) list;
+	bool dashes;     /* there was a `--` … */
+	size_t n_before; /* … after so many of them */
 };
 
 /*
