@@ -176,7 +176,9 @@ bool read_process(const struct node *spec, const struct mesh_sidecar *sidecar, c
 	return check_process(&c);
 }
 
-/* Defaults come after what the document says, and have no place of their own. */
+/*
+ * Each is a listener of its own. Defaults come after what the document says, and have no place of their own.
+ */
 static bool check_sidecar_port(const struct node *ports, const struct node *port, struct diags *d)
 {
 	const struct node *other = ports->items;
@@ -207,8 +209,10 @@ bool read_sidecar(const struct document *doc, const struct model *m, struct aren
 	read_accounts(node_get(doc->spec, "proxyGroups"), a, &out->proxy_groups);
 	if (!out->proxy_users.list.n && !out->proxy_groups.list.n)
 		*vec_push(a, &out->proxy_users.list) = read_account(node_get(doc->spec, "user"));
-	node_each (port, ports)
-		ok &= check_sidecar_port(ports, port, d);
+	/* A proxy that somebody else runs may have one for several: Istio's had one port for both directions. */
+	if (node_get(doc->spec, "command"))
+		node_each (port, ports)
+			ok &= check_sidecar_port(ports, port, d);
 	return read_process(doc->spec, out, m, a, &out->process, d) && ok;
 }
 

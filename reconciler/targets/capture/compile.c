@@ -3,6 +3,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "model/management.h"
 #include "targets/capture/policy.h"
@@ -162,45 +163,80 @@ static void add_capture(struct compiling *c, const struct mesh_capture *capture)
 	c->refuses |= capture->refuse_other_family && !(capture->ipv4 && capture->ipv6);
 }
 
-/* Whose connections are the proxy's own, in the order in which Istio asks: the first of them decides on loopback.
+bool policy_captures_dns(const struct compiling *c, const struct workload *w)
+{
+	const struct facts *facts = &c->b.site->facts;
+
+	return w->capture->dns != DNS_NONE && facts_listens(facts, w->service->netns, w->sidecar->dns) &&
+	       (w->capture->dns == DNS_ALL || facts->resolvers.n);
+}
+
+bool policy_captures_loopback(const struct mesh_capture *capture)
+{
+	static const unsigned char loopback6[16] = { [15] = 1 };
+
+	vec_each (range, &capture->outbound_cidrs.list)
+		if (range->family == AF_INET ? range->address[0] == 127
+					     : !memcmp(range->address, loopback6, sizeof(loopback6)))
+			return true;
+	return false;
+}
+
+static void add_proxy_users(struct compiling *c, const struct workload *w)
+{
+	bool dns = policy_captures_dns(c, w), all = policy_captures_loopback(w->capture);
+	const struct mesh_sidecar *s = w->sidecar;
+	struct building *b = &c->b;
+
+	vec_each (user, &s->proxy_users.list) {
+		bool first = user == s->proxy_users.list.items;
+		struct value id = build_account(b, user, false);
+
+		build_goto(b, "user-policy", TYPE_USER, id, policy_name(c, "out-", w->capture, ""));
+		if (first || all)
+			build_port(b, USER_INBOUND, TYPE_USER, id, s->inbound);
+		if (first && dns && !all)
+			build_element(b, build_set(b, FIRST_USERS, TYPE_USER, TYPE_NONE), id);
+	}
+}
+
+static void add_proxy_groups(struct compiling *c, const struct workload *w)
+{
+	bool dns = policy_captures_dns(c, w), all = policy_captures_loopback(w->capture);
+	const struct mesh_sidecar *s = w->sidecar;
+	struct building *b = &c->b;
+
+	vec_each (group, &s->proxy_groups.list) {
+		bool first = !s->proxy_users.list.n && group == s->proxy_groups.list.items;
+		struct value id = build_account(b, group, true);
+
+		build_goto(b, "group-policy", TYPE_GROUP, id, policy_name(c, "out-", w->capture, ""));
+		if (first || all)
+			build_port(b, GROUP_INBOUND, TYPE_GROUP, id, s->inbound);
+		else if (dns)
+			build_port(b, DNS_INBOUND, TYPE_GROUP, id, s->inbound);
+		if (first && dns && !all)
+			build_element(b, build_set(b, FIRST_GROUPS, TYPE_GROUP, TYPE_NONE), id);
+	}
+}
+
+/*
+ * Whose connections are the proxy's own. Istio asks for one user after the other, then for one group after the
+ * other, and what is not the first one's own and stays on this machine is let go before the next one is asked for;
+ * unless loopback addresses are captured.
  */
 static void add_proxy(struct compiling *c, const struct workload *w)
 {
 	const struct mesh_sidecar *s = w->sidecar;
-	bool by_user = s->proxy_users.list.n > 0, tproxy = w->capture->mode == CAPTURE_TPROXY;
-	bool dns = w->capture->dns != DNS_NONE;
-	const char *chain = policy_name(c, "out-", w->capture, "");
-	struct building *b = &c->b;
 
-	build_accounts(b, PROXY_USERS, &s->proxy_users, false);
-	build_accounts(b, PROXY_GROUPS, &s->proxy_groups, true);
-	if (tproxy) {
-		build_accounts(b, TPROXY_USERS, &s->proxy_users, false);
-		build_accounts(b, TPROXY_GROUPS, &s->proxy_groups, true);
+	build_accounts(&c->b, PROXY_USERS, &s->proxy_users, false);
+	build_accounts(&c->b, PROXY_GROUPS, &s->proxy_groups, true);
+	if (w->capture->mode == CAPTURE_TPROXY) {
+		build_accounts(&c->b, TPROXY_USERS, &s->proxy_users, false);
+		build_accounts(&c->b, TPROXY_GROUPS, &s->proxy_groups, true);
 	}
-	vec_each (user, &s->proxy_users.list) {
-		struct value id = build_account(b, user, false);
-
-		build_goto(b, "user-policy", TYPE_USER, id, chain);
-		if (user != s->proxy_users.list.items)
-			continue;
-		if (dns)
-			build_element(b, build_set(b, FIRST_USERS, TYPE_USER, TYPE_NONE), id);
-		build_port(b, USER_INBOUND, TYPE_USER, id, s->inbound);
-	}
-	vec_each (group, &s->proxy_groups.list) {
-		struct value id = build_account(b, group, true);
-
-		build_goto(b, "group-policy", TYPE_GROUP, id, chain);
-		if (by_user) {
-			if (dns)
-				build_port(b, DNS_INBOUND, TYPE_GROUP, id, s->inbound);
-		} else if (group == s->proxy_groups.list.items) {
-			if (dns)
-				build_element(b, build_set(b, FIRST_GROUPS, TYPE_GROUP, TYPE_NONE), id);
-			build_port(b, GROUP_INBOUND, TYPE_GROUP, id, s->inbound);
-		}
-	}
+	add_proxy_users(c, w);
+	add_proxy_groups(c, w);
 }
 
 static void add_workload(struct compiling *c, const struct workload *w)

@@ -16,8 +16,17 @@ struct decisions {
 	struct compiling *c;
 	const struct mesh_capture *capture;
 	struct chain *chain;
-	bool refuse;
+	bool refuse, dns;
 };
+
+static struct decisions decisions_of(struct compiling *c, const struct mesh_capture *capture)
+{
+	struct decisions d = { c, capture, NULL, false, false };
+
+	vec_each (w, &c->workloads)
+		d.dns |= (*w)->capture == capture && policy_captures_dns(c, *w);
+	return d;
+}
 
 static bool has_family(const struct decisions *d, const struct family *f)
 {
@@ -123,37 +132,55 @@ static const char *set_if_there(const struct decisions *d, const char *name)
 	return ruleset_set(d->c->b.out, name) ? name : NULL;
 }
 
+/* What a proxy of this family sends to this machine itself goes through its inbound listener. */
+static void hairpins(const struct decisions *d, enum field owner, const char *map, bool dns)
+{
+	for (size_t i = 0; !d->refuse && i < array_len(build_families); i++)
+		if (has_family(d, &build_families[i]))
+			hairpin(d, &build_families[i], owner, map, dns);
+}
+
+static void let_proxies_go(const struct decisions *d, enum field owner, const char *set)
+{
+	build_exclude(&d->c->b, d->chain, owner, set_if_there(d, set), VERDICT_ACCEPT, "proxies");
+}
+
+/* What is not of the first of the proxy's users (or groups, if it has no users) and stays on this machine. */
+static void let_loopback_go(const struct decisions *d)
+{
+	struct rule *r;
+
+	/* Where DNS goes on from here over loopback, the first one has been decided on before. */
+	hairpins(d, FIELD_GROUP, GROUP_INBOUND, false);
+	if (d->dns) {
+		let_proxies_go(d, FIELD_USER, FIRST_USERS);
+		let_proxies_go(d, FIELD_GROUP, FIRST_GROUPS);
+	}
+	r = add_rule(d);
+	build_match_interface(&d->c->b, r, FIELD_OUT_INTERFACE, "lo");
+	if (d->dns)
+		build_match_not(&d->c->b, r, FIELD_TCP_DEST_PORT, value_port(DNS_PORT));
+	let_go(d, r, "within this machine");
+}
+
 /* The proxies' own connections, and what stays on this machine. */
 static void decide_loopback(const struct decisions *d)
 {
-	struct building *b = &d->c->b;
-	bool dns = d->capture->dns != DNS_NONE && !d->refuse;
-	struct rule *r;
+	bool loopback = policy_captures_loopback(d->capture);
 
 	for (size_t i = 0; i < array_len(build_families); i++)
 		if (has_family(d, &build_families[i]))
 			let_passthrough_go(d, &build_families[i]);
-	for (size_t i = 0; !d->refuse && i < array_len(build_families); i++) {
-		if (!has_family(d, &build_families[i]))
-			continue;
-		hairpin(d, &build_families[i], FIELD_USER, USER_INBOUND, dns);
-		hairpin(d, &build_families[i], FIELD_GROUP, GROUP_INBOUND, false);
-	}
-	/* Where DNS goes on from here over loopback, the first of a proxy's users has been decided on before. */
-	if (dns) {
-		build_exclude(b, d->chain, FIELD_USER, set_if_there(d, FIRST_USERS), VERDICT_ACCEPT, "proxies");
-		build_exclude(b, d->chain, FIELD_GROUP, set_if_there(d, FIRST_GROUPS), VERDICT_ACCEPT, "proxies");
-	}
-	r = add_rule(d);
-	build_match_interface(b, r, FIELD_OUT_INTERFACE, "lo");
-	if (dns)
-		build_match_not(b, r, FIELD_TCP_DEST_PORT, value_port(DNS_PORT));
-	let_go(d, r, "within this machine");
-	for (size_t i = 0; dns && i < array_len(build_families); i++)
+	hairpins(d, FIELD_USER, USER_INBOUND, d->dns);
+	if (!loopback)
+		let_loopback_go(d);
+	let_proxies_go(d, FIELD_USER, PROXY_USERS);
+	if (loopback)
+		hairpins(d, FIELD_GROUP, GROUP_INBOUND, false);
+	for (size_t i = 0; d->dns && !loopback && i < array_len(build_families); i++)
 		if (has_family(d, &build_families[i]))
 			hairpin_dns(d, &build_families[i]);
-	build_exclude(b, d->chain, FIELD_USER, set_if_there(d, PROXY_USERS), VERDICT_ACCEPT, "proxies");
-	build_exclude(b, d->chain, FIELD_GROUP, set_if_there(d, PROXY_GROUPS), VERDICT_ACCEPT, "proxies");
+	let_proxies_go(d, FIELD_GROUP, PROXY_GROUPS);
 }
 
 static void decide_owner_groups(const struct decisions *d)
@@ -197,7 +224,7 @@ static const char *resolver_set(struct compiling *c, const struct family *f)
 
 static void decide_dns(const struct decisions *d)
 {
-	if (d->refuse || d->capture->dns == DNS_NONE || !ruleset_chain(d->c->b.out, TO_DNS))
+	if (!d->dns)
 		return;
 	if (d->capture->dns == DNS_ALL) {
 		decide_dns_query(d, FIELD_TCP_DEST_PORT, FIELD_IP_DEST, NULL);
@@ -291,7 +318,7 @@ static void decide(const struct decisions *d)
 	ports = build_ports(
 		b, policy_name(d->c, "out-", capture, "exclude-ports"), &capture->outbound_exclude_ports);
 	build_exclude(b, d->chain, FIELD_TCP_DEST_PORT, ports, VERDICT_ACCEPT, "excluded ports");
-	if (capture->dns != DNS_NONE)
+	if (d->dns)
 		build_exclude(b, d->chain, FIELD_UDP_DEST_PORT, ports, VERDICT_ACCEPT, "excluded ports");
 	decide_loopback(d);
 	decide_owner_groups(d);
@@ -320,11 +347,6 @@ static void add_to_proxy(struct compiling *c)
 		redirect_everyone(c, chain, IPPROTO_TCP, c->everyone->sidecar->outbound);
 }
 
-static bool captures_dns(const struct compiling *c, const struct workload *w)
-{
-	return w->capture->dns != DNS_NONE && facts_listens(&c->b.site->facts, w->service->netns, w->sidecar->dns);
-}
-
 static void add_resolvers(struct compiling *c)
 {
 	vec_each (text, &c->b.site->facts.resolvers) {
@@ -350,7 +372,7 @@ static void add_to_dns(struct compiling *c)
 	struct chain *chain;
 
 	vec_each (it, &c->workloads) {
-		if (!captures_dns(c, *it))
+		if (!policy_captures_dns(c, *it))
 			continue;
 		any = true;
 		resolvers |= (*it)->capture->dns == DNS_RESOLVERS;
@@ -407,7 +429,7 @@ static void add_zones(struct compiling *c)
 	if (!ruleset_chain(c->b.out, TO_DNS))
 		return;
 	vec_each (it, &c->workloads)
-		if (captures_dns(c, *it))
+		if (policy_captures_dns(c, *it))
 			policy_goto(c, *it, "zone", policy_name(c, "zone-", (*it)->capture, ""));
 	base = policy_base(c, "output-raw", CHAIN_FILTER, NF_INET_LOCAL_OUT, NF_IP_PRI_RAW);
 	r = build_rule(&c->b, base);
@@ -421,7 +443,7 @@ static void add_zones(struct compiling *c)
 	if (ruleset_set(c->b.out, PROXY_GROUPS))
 		build_exclude(&c->b, base, FIELD_GROUP, PROXY_GROUPS, VERDICT_ACCEPT, "proxies");
 	policy_dispatch(c, base, "zone");
-	if (c->everyone && captures_dns(c, c->everyone)) {
+	if (c->everyone && policy_captures_dns(c, c->everyone)) {
 		r = build_rule(&c->b, base);
 		build_verdict(&c->b, r, VERDICT_GOTO, policy_name(c, "zone-", c->everyone->capture, ""));
 	}
@@ -492,7 +514,7 @@ static void add_refusals(struct compiling *c)
 	if (c->everyone && leaves_family_out(c->everyone->capture))
 		goto_everyone(c, base, "refuse-out-");
 	vec_each (capture, &c->captures) {
-		struct decisions d = { c, *capture, NULL, true };
+		struct decisions d = { c, *capture, NULL, true, false };
 
 		if (!leaves_family_out(*capture))
 			continue;
@@ -525,7 +547,7 @@ static void add_tproxy_marks(struct compiling *c)
 	build_match(b, r, FIELD_MARK, mark);
 	build_verdict(b, r, VERDICT_ACCEPT, NULL);
 	for (size_t i = 0; i < 2 * array_len(build_families); i++) {
-		struct decisions d = { c, c->tproxy, base, false };
+		struct decisions d = { c, c->tproxy, base, false, false };
 		const char *set = i % 2 ? TPROXY_GROUPS : TPROXY_USERS;
 
 		if (!has_family(&d, &build_families[i / 2]) || !ruleset_set(b->out, set))
@@ -546,7 +568,7 @@ void compile_outbound(struct compiling *c)
 	add_to_proxy(c);
 	add_to_dns(c);
 	vec_each (capture, &c->captures) {
-		struct decisions d = { c, *capture, NULL, false };
+		struct decisions d = decisions_of(c, *capture);
 
 		d.chain = ruleset_add_chain(c->b.out, c->b.arena, policy_name(c, "out-", *capture, ""));
 		decide(&d);

@@ -15,8 +15,9 @@
 #define PROXY_GROUPS "proxy-groups"
 #define FIRST_USERS "proxy-first-users"
 #define FIRST_GROUPS "proxy-first-groups"
-#define USER_INBOUND "proxy-user-inbound"   /* first user of a proxy → its inbound port */
-#define GROUP_INBOUND "proxy-group-inbound" /* first group, of a proxy without users → its inbound port */
+#define USER_INBOUND "proxy-user-inbound"   /* first user of a proxy → its inbound port; or all (see below) */
+#define GROUP_INBOUND "proxy-group-inbound" /* first group, of a proxy without users → its inbound port; or all \
+					     */
 #define DNS_INBOUND                                                                                               \
 	"proxy-group-dns"         /* other groups, whose DNS over TCP to this machine goes to the inbound port */
 #define PORT_POLICY "port-policy" /* port → chain of its MeshCapture */
@@ -42,9 +43,17 @@ struct compiling {
 	const struct workload *everyone;              /* the workload that has no owner of its own */
 	const struct workload *all_ports;             /* the one to which every other port belongs */
 	const struct mesh_capture *tproxy;            /* one in mode tproxy: all have its numbers */
-	bool dns, drop_invalid, refuses;
+	bool drop_invalid, refuses;
 	uint32_t levels; /* bits of the cgroup levels in use */
 };
+
+/*
+ * Whether DNS queries are sent to the proxy: something listens there, and there are resolvers whose queries these
+ * are. If not, nothing of the rules is as with DNS capture.
+ */
+bool policy_captures_dns(const struct compiling *c, const struct workload *w);
+/* Whether loopback addresses are among those that are captured: then nothing stays on this machine by itself. */
+bool policy_captures_loopback(const struct mesh_capture *capture);
 
 /* NAME of a set of one MeshCapture: "out-CAPTURE-WHAT". */
 const char *policy_name(
