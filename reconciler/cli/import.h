@@ -131,7 +131,8 @@ bool import_number(struct import *im, enum import_key key, long long min, long l
 struct import_list {
 	size_t n;
 	const char *text; /* "[80, 8000-8100]" */
-	bool holds_22;    /* of ports: 22 is or may be among them */
+	bool holds_22;    /* of ports: 22 is among them … */
+	bool may_hold_22; /* … or may be, by a name of the node's /etc/services */
 };
 
 bool import_ports(struct import *im, enum import_key key, struct import_list *out);

@@ -105,7 +105,7 @@ struct listing {
 	enum import_key key;
 	struct str text;
 	vec_of(const char *) seen;
-	bool holds_22;
+	bool holds_22, may_hold_22;
 };
 
 /* Says one item as YAML has it. NULL: an error was added. */
@@ -144,7 +144,10 @@ static bool read_list(struct import *im, enum import_key key, read_item *read, s
 		str_printf(&l.text, "%s%s", l.seen.n ? ", " : "", item);
 		*vec_push(im->arena, &l.seen) = item;
 	}
-	*out = (struct import_list){ l.seen.n, arena_printf(im->arena, "[%s]", str_text(&l.text)), l.holds_22 };
+	*out = (struct import_list){ .n = l.seen.n,
+		.text = arena_printf(im->arena, "[%s]", str_text(&l.text)),
+		.holds_22 = l.holds_22,
+		.may_hold_22 = l.holds_22 || l.may_hold_22 };
 	return ok;
 }
 
@@ -173,7 +176,7 @@ static const char *read_port(struct listing *l, const char *item)
 	long long first = 1, last = 65535;
 
 	if (is_port_name(item)) {
-		l->holds_22 = true;
+		l->may_hold_22 = true;
 		return import_scalar(item, l->im->arena);
 	}
 	if (!colon) {

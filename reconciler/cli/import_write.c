@@ -68,12 +68,6 @@ static bool all_groups(const struct import *im)
 	return !im->values[IMPORT_OWNERS].text || is_text(im, IMPORT_OWNERS, "*");
 }
 
-/* An empty list of groups: Istio lets everybody's connections go. */
-static bool no_groups(const struct import *im)
-{
-	return !all_groups(im) && !im->values[IMPORT_OWNERS].text[strspn(im->values[IMPORT_OWNERS].text, ", ")];
-}
-
 static void note_if(struct import *im, bool without, enum import_key key, const char *reason)
 {
 	if (without && import_given(im, key))
@@ -226,7 +220,7 @@ static void write_port(struct writing *w, enum import_key key, const char *name,
 static void write_ids(struct writing *w)
 {
 	struct import *im = w->im;
-	struct import_list users = { 0, NULL, false }, groups;
+	struct import_list users = { 0 }, groups;
 	enum import_key key = IMPORT_USERS;
 
 	if (import_given(im, IMPORT_USERS)) {
@@ -321,7 +315,7 @@ static void write_inbound(struct writing *w)
 	} else {
 		w->ok &= import_ports(im, IMPORT_IN_PORTS, &ports);
 		put(w, IMPORT_IN_PORTS, "    ports: %s", ports.text);
-		reachable = ports.holds_22;
+		reachable = ports.may_hold_22;
 	}
 	if (!reachable)
 		return;
@@ -339,7 +333,7 @@ static void write_owners(struct writing *w)
 	enum import_key key = all ? IMPORT_OWNERS_EXCLUDE : IMPORT_OWNERS;
 
 	w->ok &= import_ids(im, key, &groups);
-	if (groups.n)
+	if (groups.n || !all)
 		put(w, key, "    ownerGroups: {%s: %s}", all ? "exclude" : "include", groups.text);
 }
 
@@ -349,10 +343,6 @@ static void write_outbound(struct writing *w)
 	struct import_list cidrs, list;
 
 	put(w, IMPORT_NOTHING, "  outbound:");
-	if (no_groups(im)) {
-		put(w, IMPORT_OWNERS, "    cidrs: []");
-		return;
-	}
 	if (is_text(im, IMPORT_OUT_CIDRS, "*")) {
 		put(w, IMPORT_OUT_CIDRS, "    cidrs: all");
 	} else {
@@ -370,7 +360,7 @@ static void write_outbound(struct writing *w)
 
 static void write_dns(struct writing *w)
 {
-	if (!import_switch(w->im, IMPORT_DNS) || no_groups(w->im))
+	if (!import_switch(w->im, IMPORT_DNS))
 		return;
 	if (import_switch(w->im, IMPORT_DNS_ALL))
 		put(w, IMPORT_DNS_ALL, "  dns: {capture: all}");

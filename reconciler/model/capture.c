@@ -47,6 +47,7 @@ static bool read_outbound(const struct node *outbound, struct arena *a, struct m
 	ok = read_cidrs(cidrs, a, &out->outbound_cidrs, d);
 	ok &= read_cidrs(node_get(outbound, "excludeCidrs"), a, &out->outbound_exclude, d);
 	ok &= read_ports(node_get(outbound, "ports"), a, &out->outbound_ports, d);
+	out->listed_groups_only = node_get(groups, "include") != NULL;
 	read_accounts(node_get(groups, "include"), a, &out->include_groups);
 	read_accounts(node_get(groups, "exclude"), a, &out->exclude_groups);
 	return read_ports(node_get(outbound, "excludePorts"), a, &out->outbound_exclude_ports, d) && ok;

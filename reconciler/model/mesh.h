@@ -181,6 +181,7 @@ struct mesh_capture {
 	struct cidrs outbound_cidrs, outbound_exclude;
 	struct ports outbound_ports, outbound_exclude_ports;
 	struct accounts include_groups, exclude_groups; /* at most one of them has any */
+	bool listed_groups_only;                        /* include_groups; it may be empty, which is nobody */
 	enum dns_capture { DNS_NONE, DNS_RESOLVERS, DNS_ALL } dns;
 	struct texts exclude_interfaces, virtual_interfaces;
 	bool drop_invalid;

@@ -111,7 +111,10 @@ static void hairpin(const struct decisions *d, const struct family *f, enum fiel
 	r->comment = "proxy to this machine";
 }
 
-/* oifname "lo" ip daddr != 127.0.0.1 tcp dport 53 redirect to :meta skgid map @…: only where DNS is captured */
+/*
+ * oifname "lo" ip daddr != 127.0.0.1 tcp dport != @tunnel-ports tcp dport 53 redirect to :meta skgid map @…
+ * Only where DNS is captured.
+ */
 static void hairpin_dns(const struct decisions *d, const struct family *f)
 {
 	struct building *b = &d->c->b;
@@ -122,6 +125,7 @@ static void hairpin_dns(const struct decisions *d, const struct family *f)
 	r = add_rule(d);
 	build_match_interface(b, r, FIELD_OUT_INTERFACE, "lo");
 	match_loopback(d, r, f, true);
+	build_match_not_set(b, r, FIELD_TCP_DEST_PORT, TUNNEL_PORTS);
 	build_match(b, r, FIELD_TCP_DEST_PORT, value_port(DNS_PORT));
 	build_map(b, r, STATEMENT_REDIRECT_MAP, FIELD_GROUP, DNS_INBOUND);
 	r->comment = "proxy to this machine";
@@ -187,19 +191,18 @@ static void decide_owner_groups(const struct decisions *d)
 {
 	const struct mesh_capture *capture = d->capture;
 	const struct accounts *groups =
-		capture->include_groups.list.n ? &capture->include_groups : &capture->exclude_groups;
+		capture->listed_groups_only ? &capture->include_groups : &capture->exclude_groups;
 	const char *set =
 		build_accounts(&d->c->b, policy_name(d->c, "out-", capture, "owner-groups"), groups, true);
 	struct rule *r;
 
-	if (!set)
-		return;
-	if (groups == &capture->exclude_groups) {
+	if (!capture->listed_groups_only) {
 		build_exclude(&d->c->b, d->chain, FIELD_GROUP, set, VERDICT_ACCEPT, "excluded groups");
 		return;
 	}
 	r = add_rule(d);
-	build_match_not_set(&d->c->b, r, FIELD_GROUP, set);
+	if (set)
+		build_match_not_set(&d->c->b, r, FIELD_GROUP, set);
 	let_go(d, r, "other groups");
 }
 
