@@ -26,6 +26,12 @@ static bool is_file(const char *value)
 	return value && strstr(value, "FILE");
 }
 
+/* A word that the first operand must be, such as "istio" of "istio [FILE]"; "": there is none. */
+static const char *first_word(const char *operands, struct arena *a)
+{
+	return arena_strndup(a, operands, strspn(operands, "abcdefghijklmnopqrstuvwxyz"));
+}
+
 #define each_option(o, command)                                                                                   \
 	for (const struct opt *const *table = (command)->tables; *table; table++)                                 \
 		for (const struct opt *o = *table; o->name; o++)
@@ -65,9 +71,10 @@ static void bash_command(struct str *out, const struct command *c, struct arena 
 			str_printf(out, " --no-%s", o->name);
 	}
 	str_printf(out, "'\n\t\toperands=%s ;;\n",
-		is_dir(c->operands) ? "dirs"
-		: c->operands       ? "commands"
-				    : "none");
+		is_dir(c->operands)    ? "dirs"
+		: is_file(c->operands) ? arena_printf(a, "files first='%s'", first_word(c->operands, a))
+		: c->operands          ? "commands"
+				       : "none");
 }
 
 static const char *bash(struct arena *a)
@@ -76,7 +83,7 @@ static const char *bash(struct arena *a)
 
 	str_add(&out, "# bash completion for enmesh; made from its option tables\n_enmesh()\n{\n"
 		      "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} cmd= opts= "
-		      "operands=none i\n"
+		      "operands=none first= i\n"
 		      "\t# '=' is a word of its own\n"
 		      "\tif [[ $cur == = ]]; then cur=; elif [[ $prev == = ]]; then "
 		      "prev=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
@@ -92,6 +99,9 @@ static const char *bash(struct arena *a)
 		      "\tif [[ $cur == -* ]]; then\n\t\tCOMPREPLY=($(compgen -W \"$opts\" -- \"$cur\"))\n"
 		      "\telif [[ $operands == dirs ]]; then\n\t\tcompopt -o filenames\n"
 		      "\t\tCOMPREPLY=($(compgen -d -- \"$cur\"))\n"
+		      "\telif [[ $operands == files ]]; then\n\t\tcompopt -o filenames\n"
+		      "\t\tif [[ $prev == \"$cmd\" ]]; then COMPREPLY=($(compgen -W \"$first\" -- \"$cur\"))\n"
+		      "\t\telse COMPREPLY=($(compgen -f -- \"$cur\")); fi\n"
 		      "\telif [[ $operands == commands ]]; then\n"
 		      "\t\tCOMPREPLY=($(compgen -W \"$commands\" -- \"$cur\"))\n\tfi\n}\n"
 		      "complete -F _enmesh enmesh\n");
@@ -158,6 +168,9 @@ static const char *zsh(struct arena *a)
 		each_option(o, *c) zsh_option(&out, o, a);
 		if (is_dir((*c)->operands))
 			str_add(&out, "\t\t\t'1:directory:_files -/' ;;\n");
+		else if (is_file((*c)->operands))
+			str_printf(
+				&out, "\t\t\t'1:word:(%s)' '*:file:_files' ;;\n", first_word((*c)->operands, a));
 		else if ((*c)->operands)
 			str_add(&out, "\t\t\t'1:command:->command'\n\t\t\t[[ $state == command ]] && _describe "
 				      "command commands ;;\n");
@@ -215,6 +228,9 @@ static const char *fish(struct arena *a)
 				"complete -c enmesh -n '__fish_seen_subcommand_from %s' -a "
 				"'(__fish_complete_directories)'\n",
 				(*c)->name);
+		else if (is_file((*c)->operands))
+			str_printf(&out, "complete -c enmesh -n '__fish_seen_subcommand_from %s' -F -a '%s'\n",
+				(*c)->name, first_word((*c)->operands, a));
 		each_option(o, *c) fish_option(&out, (*c)->name, o, a);
 	}
 	return str_text(&out);

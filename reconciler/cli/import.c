@@ -95,6 +95,9 @@ static enum code run_import(struct session *s)
 	const char *text;
 	bool ok;
 
+	if (s->args.node)
+		im.values[IMPORT_NODE] = (struct import_value){ s->args.node, "--node", "--node", { 0 } };
+
 	if (!n || strcmp(operands->list.items[0], "istio")) {
 		diag_failure(s->diags, "enmesh imports what is istio's: enmesh import istio [FILE…] [-- FLAGS]");
 		return CODE_USAGE;
@@ -108,7 +111,8 @@ static enum code run_import(struct session *s)
 	text = import_write(&im);
 	if (!ok || !text || !check(&im, text))
 		return CODE_ERROR;
-	warn_of_notes(&im);
+	if (!s->args.quiet)
+		warn_of_notes(&im);
 	return output_text(s, text) ? CODE_OK : CODE_ERROR;
 }
 

@@ -12,6 +12,7 @@
 
 enum import_key {
 	IMPORT_NOTHING, /* known, but without a meaning for enmesh */
+	IMPORT_NODE,    /* of enmesh's own --node */
 	IMPORT_OUTBOUND_PORT,
 	IMPORT_INBOUND_PORT,
 	IMPORT_TUNNEL_PORT,
@@ -80,7 +81,8 @@ struct import_variables {
 /* What was given for a key, by whom. */
 struct import_value {
 	const char *text; /* NULL: nothing */
-	const char *from; /* "-b", "ISTIO_INBOUND_PORTS", "ISTIO_INBOUND_PORTS in cluster.env" */
+	const char *name; /* "-b", "ISTIO_INBOUND_PORTS" */
+	const char *from; /* the same, of a file with its place: "ISTIO_INBOUND_PORTS in cluster.env:7" */
 	struct pos pos;   /* of a file */
 };
 

@@ -224,7 +224,11 @@ static bool says_something(const struct import_name *name, const char *text)
 
 static const char *variable_from(struct import *im, const struct import_variable *v)
 {
-	return v->pos.file ? arena_printf(im->arena, "%s in %s", v->name, v->pos.file) : v->name;
+	const char *slash = v->pos.file ? strrchr(v->pos.file, '/') : NULL;
+
+	return v->pos.file ? arena_printf(im->arena, "%s in %s:%u", v->name, slash ? slash + 1 : v->pos.file,
+				     v->pos.line)
+			   : v->name;
 }
 
 static bool use_variable(struct import *im, const struct import_name *name, const struct import_variable *v)
@@ -245,7 +249,7 @@ static bool use_variable(struct import *im, const struct import_name *name, cons
 			"%s: only a shell can tell what this is; give the value itself", v->name);
 	if (name->is_switch && !*v->value)
 		return true;
-	im->values[name->key] = (struct import_value){ v->value, from, v->pos };
+	im->values[name->key] = (struct import_value){ v->value, v->name, from, v->pos };
 	return true;
 }
 
@@ -292,7 +296,7 @@ static bool set(struct flags *f, const struct import_name *name, const char *sho
 	struct import *im = f->im;
 
 	if (name->key != IMPORT_NOTHING)
-		im->values[name->key] = (struct import_value){ .text = value, .from = shown };
+		im->values[name->key] = (struct import_value){ value, shown, shown, { 0 } };
 	else if (says_something(name, value))
 		note(im, shown, name->reason);
 	return true;
@@ -326,6 +330,9 @@ static bool use_long(struct flags *f, const char *word)
 
 	each_name(it) if (it->flag && !strcmp(it->flag, name)) return set_flag(
 		f, it, arena_printf(f->im->arena, "--%s", name), equals ? equals + 1 : NULL);
+	/* What follows is most likely its value. */
+	if (!equals && f->at < f->n && f->words[f->at][0] != '-')
+		f->at++;
 	return unknown_flag(f, name);
 }
 

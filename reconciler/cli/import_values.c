@@ -26,8 +26,8 @@ bool import_error(struct import *im, enum import_key key, const char *format, ..
 	va_start(args, format);
 	message = arena_vprintf(im->arena, format, args);
 	va_end(args);
-	return v->pos.file ? diag_error(im->diags, v->pos, "%s: %s", v->from, message)
-			   : diag_failure(im->diags, "%s: %s", v->from, message);
+	return v->pos.file ? diag_error(im->diags, v->pos, "%s: %s", v->name, message)
+			   : diag_failure(im->diags, "%s: %s", v->name, message);
 }
 
 /* The words of Go's strconv.ParseBool. */

@@ -154,7 +154,7 @@ static void write_node(struct writing *w)
 	const char *address = import_given(im, IMPORT_ADDRESS) ? im->values[IMPORT_ADDRESS].text : im->address;
 
 	begin(w, "MeshNode");
-	put(w, IMPORT_NOTHING, "metadata: {name: %s}", import_scalar(im->node, im->arena));
+	put(w, IMPORT_NODE, "metadata: {name: %s}", import_scalar(im->node, im->arena));
 	put(w, IMPORT_NOTHING, "spec:");
 	if (!import_given(im, IMPORT_ADDRESS))
 		put(w, IMPORT_NOTHING,
@@ -200,7 +200,7 @@ static void write_service(struct writing *w)
 	put(w, key, "  namespace: %s", import_scalar(namespace && *namespace ? namespace : "default", im->arena));
 	write_labels(w);
 	put(w, IMPORT_NOTHING, "spec:");
-	put(w, IMPORT_NOTHING, "  nodes: {names: [%s]}", import_scalar(im->node, im->arena));
+	put(w, IMPORT_NODE, "  nodes: {names: [%s]}", import_scalar(im->node, im->arena));
 	put_text(w, IMPORT_ACCOUNT, "  serviceAccount: ");
 	put(w, IMPORT_NOTHING,
 		"  # Without runAs, the connections of all users but the proxy's are captured, as Istio does.");
@@ -224,8 +224,9 @@ static void write_ids(struct writing *w)
 	enum import_key key = IMPORT_USERS;
 
 	if (import_given(im, IMPORT_USERS)) {
-		w->ok &= import_ids(im, IMPORT_USERS, &users);
-		if (!users.n)
+		if (!import_ids(im, IMPORT_USERS, &users))
+			w->ok = false;
+		else if (!users.n)
 			w->ok = import_error(im, IMPORT_USERS, "expected one user at least");
 	} else {
 		key = IMPORT_ENVOY_USER;

@@ -88,16 +88,26 @@ static void add_code(struct str *out, enum code code, const char *meaning)
 	mdoc_text(out, meaning);
 }
 
+/* "istio [FILE]" as an argument and an optional one */
+static void add_operands(struct str *out, const char *operands)
+{
+	while (*operands) {
+		bool optional = *operands == '[';
+		size_t n = strcspn(operands += optional, optional ? "]" : " ");
+
+		str_printf(out, "%s %.*s\n", optional ? ".Op Ar" : ".Ar", (int)n, operands);
+		operands += n + optional;
+		operands += strspn(operands, " ");
+	}
+}
+
 static const char *command_page(const struct command *c, struct arena *a)
 {
 	struct str out = { .arena = a };
 
 	add_head(&out, arena_printf(a, "enmesh-%s", c->name), "1", c->summary);
 	str_printf(&out, ".Sh SYNOPSIS\n.Nm enmesh %s\n.Op Ar OPTION ...\n", c->name);
-	if (c->operands && c->operands[0] == '[')
-		str_printf(&out, ".Op Ar %.*s\n", (int)strlen(c->operands) - 2, c->operands + 1);
-	else if (c->operands)
-		str_printf(&out, ".Ar %s\n", c->operands);
+	add_operands(&out, c->operands ? c->operands : "");
 	str_add(&out, ".Sh DESCRIPTION\n");
 	add_paragraphs(&out, c->description, a);
 	str_add(&out, ".Pp\n");

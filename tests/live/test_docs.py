@@ -7,7 +7,7 @@ import sys
 import unittest
 
 DIR = os.path.abspath(sys.argv[1])
-COMMANDS = ["init", "validate", "render", "diff", "apply", "status", "cleanup", "help"]
+COMMANDS = ["init", "validate", "render", "diff", "apply", "status", "import", "cleanup", "help"]
 
 
 def need(tool):
@@ -51,6 +51,8 @@ class Completion(unittest.TestCase):
         self.assertIn("capture", self.bash("enmesh", "diff", "--target", ""))
         self.assertEqual(self.bash("enmesh", "help", "cl"), ["cleanup"])
         self.assertEqual(self.bash("enmesh", "diff", "/et"), ["/etc"])
+        self.assertEqual(self.bash("enmesh", "import", ""), ["istio"])
+        self.assertEqual(self.bash("enmesh", "import", "istio", "/etc/hostn"), ["/etc/hostname"])
         self.assertEqual(self.bash("enmesh", "nonsense", ""), [])
 
     @need("zsh")
