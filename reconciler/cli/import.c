@@ -42,7 +42,7 @@ static bool read_variables(struct session *s, struct import *im, size_t n_files)
 
 	for (size_t i = 1; i < n_files; i++)
 		ok &= read_file(s, s->args.operands.list.items[i], &files);
-	import_read_environment(environ, s->arena, &environment);
+	import_read_environment((const char *const *)environ, s->arena, &environment);
 	ok &= import_use_variables(im, &files);
 	return import_use_variables(im, &environment) && ok;
 }

@@ -108,8 +108,8 @@ struct import {
  */
 bool import_read_file(const char *file, const struct bytes *text, struct arena *a, struct import_variables *out,
 	struct diags *d);
-/* Adds what `environ` has of Istio. */
-void import_read_environment(char *const *environ, struct arena *a, struct import_variables *out);
+/* Adds what the environment has of Istio. */
+void import_read_environment(const char *const *environment, struct arena *a, struct import_variables *out);
 
 /* Each wins over what was given before. False: an error was added. */
 bool import_use_variables(struct import *im, const struct import_variables *variables);
@@ -145,6 +145,8 @@ bool import_loopback(struct import *im, const char **out);
 
 /* A string as a YAML scalar that every reader takes for one. */
 const char *import_scalar(const char *s, struct arena *a);
+/* Any value, on one line of YAML. */
+const char *import_json(const struct node *n, struct arena *a);
 
 /* ---- writing: import_write.c ---- */
 

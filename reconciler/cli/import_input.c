@@ -181,16 +181,16 @@ static const struct import_name *find_variable(const char *name, const char *con
 	return NULL;
 }
 
-void import_read_environment(char *const *environ, struct arena *a, struct import_variables *out)
+void import_read_environment(const char *const *environment, struct arena *a, struct import_variables *out)
 {
-	for (; *environ; environ++) {
-		const char *equals = strchr(*environ, '='), *const * which;
+	for (; *environment; environment++) {
+		const char *equals = strchr(*environment, '='), *const * which;
 		const struct import_name *known;
 		const char *name;
 
 		if (!equals)
 			continue;
-		name = arena_strndup(a, *environ, (size_t)(equals - *environ));
+		name = arena_strndup(a, *environment, (size_t)(equals - *environment));
 		known = find_variable(name, &which);
 		if (str_starts(name, "ISTIO_") || (known && !known->files_only))
 			*vec_push(a, &out->list) = (struct import_variable){ .name = name, .value = equals + 1 };

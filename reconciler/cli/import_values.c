@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "cli/import.h"
 #include "config/scalar.h"
+#include "report/escape.h"
 
 enum { IDS_MAX = 64, INTERFACE_MAX = 15 };
 
@@ -87,6 +88,12 @@ bool import_number(struct import *im, enum import_key key, long long min, long l
 	       import_error(im, key, "expected a number from %lld to %lld, found '%s'", min, max, text);
 }
 
+/* What JSON may hold as it is and YAML may not has the same escapes in both. */
+const char *import_json(const struct node *n, struct arena *a)
+{
+	return escape(json_write(n, JSON_ONE_LINE, a), a);
+}
+
 const char *import_scalar(const char *s, struct arena *a)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-";
@@ -95,7 +102,7 @@ const char *import_scalar(const char *s, struct arena *a)
 	if (isalnum((unsigned char)s[0]) && !s[strspn(s, plain)] && !scalar_needs_quotes(s))
 		return s;
 	node_set_text(a, &n, s);
-	return json_write(&n, JSON_ONE_LINE, a);
+	return import_json(&n, a);
 }
 
 /* ---- lists ---- */

@@ -178,7 +178,7 @@ static void write_labels(struct writing *w)
 	else if (!node_is(labels, NODE_MAP))
 		w->ok = import_error(im, IMPORT_LABELS, "expected a map of labels, found %s", node_kind(labels));
 	else if (labels->n)
-		put(w, IMPORT_LABELS, "  labels: %s", json_write(labels, JSON_ONE_LINE, im->arena));
+		put(w, IMPORT_LABELS, "  labels: %s", import_json(labels, im->arena));
 }
 
 /* ISTIO_SERVICE is a name, or NAME.NAMESPACE. */

@@ -95,8 +95,13 @@ static void add_operands(struct str *out, const char *operands)
 		bool optional = *operands == '[';
 		size_t n = strcspn(operands += optional, optional ? "]" : " ");
 
-		str_printf(out, "%s %.*s\n", optional ? ".Op Ar" : ".Ar", (int)n, operands);
-		operands += n + optional;
+		str_add(out, optional ? ".Op Ar " : ".Ar ");
+		for (; n; n--, operands++) {
+			str_add(out, *operands == '-' ? "\\" : "");
+			str_add_n(out, operands, 1);
+		}
+		str_add(out, "\n");
+		operands += optional;
 		operands += strspn(operands, " ");
 	}
 }

@@ -30,11 +30,12 @@ static unsigned read_character(const char *s, uint32_t *character)
 	return 0;
 }
 
-/* Control characters, and what moves, hides or turns the text around it. */
+/* Control characters, what moves, hides or turns the text around it, and what is no character. */
 static bool harmful(uint32_t c)
 {
 	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
-	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x2069) || c == 0xfeff;
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x2069) || c == 0xfeff || c == 0xfffe ||
+	       c == 0xffff;
 }
 
 static void add_escaped(struct str *out, uint32_t c)

@@ -17,6 +17,10 @@ VARS = [b"${node.name} $${x} ${label:app}", b"${service.namespace}.${service.nam
         b"${mesh.discovery.host}|${mesh.discovery.port}|${mesh.ca}", b"a ${node.${x}}", b"${"]
 AGENT = [b"apiVersion: enmesh.io/v1alpha1\nkind: AgentConfig\nspec: {node: n1, timeout: 30s, source: {path: /srv/mesh}, "
          b"apiServer: {certFile: /c, keyFile: /k, caFile: /a, tokenFile: /t}, stateDir: /s, runDir: /r, cgroup: /g}\n"]
+IMPORT = [b"# cluster.env\nexport ISTIO_SERVICE='web.shop' POD_NAMESPACE=x\nISTIO_SVC_IP=10.0.0.1;TRUST_DOMAIN=\"td\"\n"
+          b"ISTIO_METAJSON_LABELS='{\"app\":\"web\"}'\nISTIO_OUTBOUND_OWNER_GROUPS=java,202\nCA_ADDR=ca:15012\nODD=$(x)\n"
+          b"ISTIO_CUSTOM_IP_TABLES=true\nISTIO_PILOT_PORT=15005\nISTIO_META_NETWORK=n\n--\n-b\n*\n-d22,80:90,http\n-i=10.0.0.1/8,::/0\n"
+          b"-x\nfd00::/8\n--dual-stack\n-c\neth0,no\n--istio-outbound-ports=443\n-m\nTPROXY\n-t\n1400\n-nf\n--redirect-dns=true"]
 
 
 def yaml_texts():
@@ -41,7 +45,7 @@ def json_texts():
 def seeds(name):
     if name in ("yaml", "documents"):
         return list(yaml_texts())
-    return {"json": list(json_texts()), "ignore": IGNORE, "vars": VARS, "agent": AGENT}[name]
+    return {"json": list(json_texts()), "ignore": IGNORE, "vars": VARS, "agent": AGENT, "import": IMPORT}[name]
 
 
 def words(value, out):

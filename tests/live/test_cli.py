@@ -8,7 +8,7 @@ import unittest
 
 from cli_case import ENMESH, IS_ROOT, MESH, NODE, Case, clean_environment, main
 
-COMMANDS = ["init", "validate", "render", "diff", "apply", "status", "cleanup", "help"]
+COMMANDS = ["init", "validate", "render", "diff", "apply", "status", "import", "cleanup", "help"]
 
 
 class Usage(Case):
@@ -46,6 +46,8 @@ class Usage(Case):
         self.refuse("diff", "mesh", "--target", "captur", message="unknown target 'captur', did you mean 'capture'?")
         self.refuse("diff", "mesh", "--api-cert-file", "/x", message="needs both")
         self.refuse("--frobnicate", message="unknown option '--frobnicate'")
+        self.refuse("import", "linkerd", message="enmesh import istio [FILE…] [-- FLAGS]")
+        self.refuse("import", "istio", "--", "--proxy-udi", "1", message="has no flag '--proxy-udi', did you mean '--proxy-uid'?")
 
     def test_options_may_come_before_the_command(self):
         self.mesh()
@@ -221,6 +223,48 @@ spec: {nodes: all, sidecar: proxy, capture: all, runAs: {user: no-such-user}, po
         self.mesh()
         j = json.loads(self.enmesh("render", "mesh", "--node", NODE, "-o", "json", "--target", "capture").stdout)
         self.assertEqual(list(j["targets"]), ["capture"])
+
+
+class Import(Case):
+    CLUSTER = "ISTIO_SERVICE='web.shop'\nISTIO_INBOUND_PORTS='*'\nISTIO_LOCAL_EXCLUDE_PORTS='22'\nCANONICAL_SERVICE='web'\n"
+
+    def import_istio(self, *args, env=(), **kw):
+        env = {k: v for k, v in clean_environment().items() if not k.startswith("ISTIO_")} | dict(env)
+        return self.enmesh("import", "istio", *args, env=env, **kw)
+
+    def test_files_environment_and_flags_become_a_mesh(self):
+        self.write("cluster.env", self.CLUSTER)
+        self.write("sidecar.env", "ISTIO_SERVICE_CIDR=10.0.0.0/8\nISTIO_OUTBOUND_PORTS=80\n")
+        r = self.import_istio("cluster.env", "sidecar.env", "--node", "vm1", "--", "-x", "10.9.0.1/16",
+                              env={"ISTIO_OUTBOUND_PORTS": "443"})
+        self.assertEqual(r.stderr, "enmesh: warning: left out, for it has no meaning here (the documents say why): "
+                                   "CANONICAL_SERVICE in cluster.env:4\n")
+        self.write("mesh/istio.yaml", r.stdout)
+        self.enmesh("validate", "mesh", "--strict")
+        rules = self.enmesh("render", "mesh", "--node", "vm1", "-o", "nft").stdout
+        for text in "10.0.0.0/8", "10.9.0.0/16", "443", "15006":
+            self.assertIn(text, rules)
+        self.assertNotIn(" 80 ", rules)
+
+    def test_without_anything_it_is_what_istio_does_by_itself(self):
+        r = self.import_istio()
+        self.assertEqual(r.stderr, "")
+        self.assertIn("    ports: []\n", r.stdout)
+        self.assertIn("    cidrs: []\n", r.stdout)
+        self.assertEqual(self.import_istio().stdout, r.stdout)
+
+    def test_mistakes_are_shown_with_their_places(self):
+        self.write("bad.env", "ISTIO_SERVICE=Web\nISTIO_INBOUND_PORTS=80,x_y\n")
+        r = self.import_istio("bad.env", code=1)
+        self.assertEqual(r.stdout, "")
+        self.assertIn("bad.env:2:1: error: ISTIO_INBOUND_PORTS: expected a port", r.stderr)
+        self.write("bad.env", "ISTIO_SERVICE=Web\nISTIO_META_NETWORK=a b\n")
+        self.assertIn("bad.env:2:22: error: expected NAME=VALUE", self.import_istio("bad.env", code=1).stderr)
+        self.write("bad.env", "\nISTIO_SERVICE=Web\n")
+        self.assertIn("bad.env:2:1: error: ISTIO_SERVICE: expected a name of lower-case letters",
+                      self.import_istio("bad.env", code=1).stderr)
+        self.assertIn("none.env cannot be read: No such file", self.import_istio("none.env", code=1).stderr)
+        self.assertIn("--node: expected a node name", self.import_istio("--node", "a: b", code=1).stderr)
 
 
 class Settings(Case):

@@ -117,6 +117,13 @@ static void test_two_dashes_end_the_options(void **state)
 	assert_false(values.other);
 	assert_int_equal(operands.list.n, 2);
 	assert_string_equal(operands.list.items[0], "-g");
+	assert_true(operands.dashes);
+	assert_int_equal(operands.n_before, 0);
+	parse("a -- b -- c");
+	assert_int_equal(operands.list.n, 4);
+	assert_int_equal(operands.n_before, 1);
+	parse("a b");
+	assert_false(operands.dashes);
 }
 
 static void test_one_dash_is_an_operand(void **state)
