@@ -241,7 +241,7 @@ static bool use_variable(struct import *im, const struct import_name *name, cons
 		return true;
 	}
 	if (name->files_only && !v->pos.file) {
-		note(im, from, "Istio does not read it either");
+		note(im, from, "istio-iptables does not read it; it counts in a file");
 		return true;
 	}
 	if (v->expands)

@@ -48,7 +48,7 @@ const struct import_name import_names[] = {
 		"for a network namespace, name it with --network-namespace" },
 	{ IMPORT_NOTHING, 0, "reconcile", true, { "RECONCILE" }, false, "every pass of enmesh does" },
 	{ IMPORT_NOTHING, 0, "force-apply", true, { "FORCE_APPLY" }, false, "a pass changes just what differs" },
-	{ IMPORT_NOTHING, 0, "native-nftables", true, { "NATIVE_NFTABLES" }, false, "enmesh's rules are always nftables'" },
+	{ IMPORT_NFTABLES, 0, "native-nftables", true, { "NATIVE_NFTABLES" }, false, NULL },
 	{ IMPORT_NOTHING, 0, "force-iptables-binary", false, { "FORCE_IPTABLES_BINARY" }, false, RUNS_ITSELF },
 	/* those of older ones */
 	{ IMPORT_NOTHING, 'f', "restore-format", true, { NULL }, false, RUNS_ITSELF },
@@ -67,7 +67,7 @@ const struct import_name import_names[] = {
 	{ IMPORT_NOTHING, 0, "vklog", false, { NULL }, false, "a setting of Istio's log" },
 
 	/* cluster.env, sidecar.env: what the start script of Istio's package reads, and istioctl writes */
-	{ IMPORT_CUSTOM, 0, NULL, true, { "ISTIO_CUSTOM_IP_TABLES" }, false, NULL },
+	{ IMPORT_CUSTOM, 0, NULL, true, { "ISTIO_CUSTOM_IP_TABLES" }, true, NULL },
 	{ IMPORT_SERVICE, 0, NULL, false, { "ISTIO_SERVICE" }, false, NULL },
 	{ IMPORT_NAMESPACE, 0, NULL, false, { "POD_NAMESPACE" }, true, NULL },
 	{ IMPORT_NAMESPACE, 0, NULL, false, { "ISTIO_NAMESPACE" }, false, NULL },

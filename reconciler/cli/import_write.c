@@ -56,11 +56,16 @@ static bool is_tproxy(const struct import *im)
 	return is_text(im, IMPORT_MODE, "TPROXY");
 }
 
-static bool has_ipv6(const struct import *im)
+/* Who says that IPv6 is captured, too; IMPORT_NOTHING: nobody. Istio's nftables rules are for both families. */
+static enum import_key ipv6_by(const struct import *im)
 {
 	const char *address = im->values[IMPORT_ADDRESS].text;
 
-	return import_switch(im, IMPORT_DUAL_STACK) || (address && strchr(address, ':'));
+	if (import_switch(im, IMPORT_DUAL_STACK))
+		return IMPORT_DUAL_STACK;
+	if (import_switch(im, IMPORT_NFTABLES))
+		return IMPORT_NFTABLES;
+	return address && strchr(address, ':') ? IMPORT_ADDRESS : IMPORT_NOTHING;
 }
 
 static bool all_groups(const struct import *im)
@@ -278,9 +283,9 @@ static void write_mode(struct writing *w)
 
 static void write_families(struct writing *w)
 {
-	enum import_key key = import_switch(w->im, IMPORT_DUAL_STACK) ? IMPORT_DUAL_STACK : IMPORT_ADDRESS;
+	enum import_key key = ipv6_by(w->im);
 
-	if (has_ipv6(w->im)) {
+	if (key != IMPORT_NOTHING) {
 		put(w, key, "  families: [ipv4, ipv6]");
 		return;
 	}
