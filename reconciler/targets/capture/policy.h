@@ -15,9 +15,10 @@
 #define PROXY_GROUPS "proxy-groups"
 #define FIRST_USERS "proxy-first-users"
 #define FIRST_GROUPS "proxy-first-groups"
-#define USER_INBOUND "proxy-user-inbound"   /* first user of a proxy → its inbound port; or all (see below) */
-#define GROUP_INBOUND "proxy-group-inbound" /* first group, of a proxy without users → its inbound port; or all \
-					     */
+/* The first user of a proxy, or the first group of one without users → its inbound port; all of them where
+ * loopback addresses are captured. */
+#define USER_INBOUND "proxy-user-inbound"
+#define GROUP_INBOUND "proxy-group-inbound"
 #define DNS_INBOUND                                                                                               \
 	"proxy-group-dns"         /* other groups, whose DNS over TCP to this machine goes to the inbound port */
 #define PORT_POLICY "port-policy" /* port → chain of its MeshCapture */
