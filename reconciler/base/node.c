@@ -32,11 +32,6 @@ const char *node_kind(const struct node *n)
 	return kinds[n->type];
 }
 
-bool node_is(const struct node *n, enum node_type type)
-{
-	return n && n->type == type;
-}
-
 const char *node_text(const struct node *n)
 {
 	return node_is(n, NODE_STRING) ? n->string : NULL;
@@ -59,18 +54,6 @@ bool node_int(const struct node *n, int64_t *value)
 		return false;
 	*value = n->integer;
 	return true;
-}
-
-const struct node *node_first(const struct node *n)
-{
-	return n && (n->type == NODE_LIST || n->type == NODE_MAP) && n->n ? n->items : NULL;
-}
-
-const struct node *node_end(const struct node *n)
-{
-	const struct node *first = node_first(n);
-
-	return first ? first + n->n : NULL;
 }
 
 const struct node *node_get(const struct node *map, const char *key)

@@ -43,11 +43,16 @@ struct pos {
 };
 
 struct pos node_pos(const struct node *n);
-struct pos node_key_pos(const struct node *n);           /* of the name that a map's item has */
-const char *node_kind(const struct node *n);             /* "a string", "a list" … for messages */
-const char *node_text(const struct node *n);             /* of a string; NULL for anything else and for NULL */
-bool node_int(const struct node *n, int64_t *value);     /* of an integer, which 80.0 is too */
-bool node_is(const struct node *n, enum node_type type); /* false for NULL */
+struct pos node_key_pos(const struct node *n);       /* of the name that a map's item has */
+const char *node_kind(const struct node *n);         /* "a string", "a list" … for messages */
+const char *node_text(const struct node *n);         /* of a string; NULL for anything else and for NULL */
+bool node_int(const struct node *n, int64_t *value); /* of an integer, which 80.0 is too */
+
+/* False for NULL. */
+static inline bool node_is(const struct node *n, enum node_type type)
+{
+	return n && n->type == type;
+}
 
 /* The item of that name, or NULL; `map` may be NULL or no map. */
 const struct node *node_get(const struct node *map, const char *key);
@@ -68,8 +73,17 @@ const char *node_pointer(const struct node *n, struct arena *a);
 #define node_each(it, n) for (const struct node *it = node_first(n), *it##_end = node_end(n); it != it##_end; it++)
 
 /* For node_each: the items of a list or map, none for anything else. */
-const struct node *node_first(const struct node *n);
-const struct node *node_end(const struct node *n);
+static inline const struct node *node_first(const struct node *n)
+{
+	return (node_is(n, NODE_LIST) || node_is(n, NODE_MAP)) && n->n ? n->items : NULL;
+}
+
+static inline const struct node *node_end(const struct node *n)
+{
+	const struct node *first = node_first(n);
+
+	return first ? first + n->n : NULL;
+}
 
 /* Building. The returned address is good until the next item is added to the same parent. */
 struct node *node_add(struct arena *a, struct node *list); /* appends a null */

@@ -239,11 +239,8 @@ static bool check_item(struct check *c, const struct schema *s, const struct nod
 	struct property *p = schema_property(s, v->key);
 	const char *name;
 
-	if (p) {
-		if (!p->schema)
-			p->schema = schema_of(c->set, p->node, s->file);
-		return check_value(c, p->schema, v, NULL);
-	}
+	if (p)
+		return check_value(c, schema_of_property(c->set, s, p), v, NULL);
 	if (!s->additional)
 		return true;
 	if (!node_is(s->additional, NODE_BOOL))

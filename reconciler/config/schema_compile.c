@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CACHE_MIN = 512 };
+enum { CACHE_MIN = 512 }; /* a power of two, as every size of it is */
 
 struct schema_set *schema_set_new(const struct node *files, struct arena *a)
 {
@@ -129,10 +129,10 @@ static struct schema *compile(struct schema_set *set, const struct node *n, cons
 
 static const struct schema **find_slot(const struct schema **cache, size_t size, const struct node *n)
 {
-	size_t slot = ((uintptr_t)n / sizeof(*n)) * 2654435761U % size;
+	size_t slot = ((uintptr_t)n / sizeof(*n)) * 2654435761U & (size - 1);
 
 	while (cache[slot] && cache[slot]->node != n)
-		slot = (slot + 1) % size;
+		slot = (slot + 1) & (size - 1);
 	return &cache[slot];
 }
 
@@ -163,6 +163,13 @@ const struct schema *schema_of(struct schema_set *set, const struct node *n, con
 		set->cached++;
 	}
 	return *slot;
+}
+
+const struct schema *schema_of_property(struct schema_set *set, const struct schema *s, struct property *p)
+{
+	if (!p->schema)
+		p->schema = schema_of(set, p->node, s->file);
+	return p->schema;
 }
 
 struct property *schema_property(const struct schema *s, const char *name)

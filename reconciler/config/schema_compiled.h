@@ -15,7 +15,9 @@ enum { SCHEMA_DEPTH_MAX = 200 }; /* schemas that refer to one another */
 struct property {
 	const char *name;
 	const struct node *node;
-	const struct schema *schema; /* NULL until it is first needed */
+	const struct schema *schema;      /* NULL until it is first needed */
+	const struct node *default_value; /* NULL: there is none, or `defaulted` is false */
+	bool defaulted;                   /* somebody has looked for it */
 };
 
 struct pattern {
@@ -52,6 +54,7 @@ struct schema_set {
 
 /* The compiled form of a schema, which `file` contains. */
 const struct schema *schema_of(struct schema_set *set, const struct node *n, const struct node *file);
+const struct schema *schema_of_property(struct schema_set *set, const struct schema *s, struct property *p);
 /* What a $ref leads to; NULL: to nothing. */
 const struct schema *schema_resolve(struct schema_set *set, const struct schema *from);
 /* Whether a pattern matches; compiles it when it is first needed. */

@@ -5,17 +5,28 @@
 static const struct node *complete(
 	struct schema_set *set, const struct schema *s, const struct node *v, int depth);
 
-/* NULL: the property is there, or has no default. */
-static const struct node *missing_default(
-	struct schema_set *set, const struct schema *s, const struct property *p, const struct node *map)
+/* NULL: the property has no default. */
+static const struct node *default_of(struct schema_set *set, const struct schema *s, struct property *p)
 {
-	const struct schema *ps = schema_of(set, p->node, s->file);
+	const struct schema *ps;
 
-	if (node_get(map, p->name))
-		return NULL;
+	if (p->defaulted)
+		return p->default_value;
+	ps = schema_of_property(set, s, p);
 	for (int i = 0; ps && !ps->default_value && ps->ref && i < SCHEMA_DEPTH_MAX; i++)
 		ps = schema_resolve(set, ps);
-	return ps ? ps->default_value : NULL;
+	p->default_value = ps ? ps->default_value : NULL;
+	p->defaulted = true;
+	return p->default_value;
+}
+
+/* NULL: the property is there, or has no default. */
+static const struct node *missing_default(
+	struct schema_set *set, const struct schema *s, struct property *p, const struct node *map)
+{
+	const struct node *value = default_of(set, s, p);
+
+	return value && !node_get(map, p->name) ? value : NULL;
 }
 
 /* A default has the place of the map that lacks it, so that a message about it points somewhere. */
@@ -57,7 +68,7 @@ static const struct node *complete_map(
 		copy = copy_with_room(set, v, missing, &items);
 	node_each (it, v) {
 		struct property *p = schema_property(s, it->key);
-		const struct node *item = p ? complete(set, schema_of(set, p->node, s->file), it, depth + 1) : it;
+		const struct node *item = p ? complete(set, schema_of_property(set, s, p), it, depth + 1) : it;
 
 		if (item == it)
 			continue;
@@ -66,13 +77,13 @@ static const struct node *complete_map(
 		items[it - v->items] = *item;
 	}
 	for (size_t i = 0; missing && i < s->n_properties; i++) {
-		const struct property *p = &s->properties[i];
+		struct property *p = &s->properties[i];
 		const struct node *value = missing_default(set, s, p, v);
 
 		if (!value)
 			continue;
 		value = place_default(set, value, p->name, v);
-		items[copy->n++] = *complete(set, schema_of(set, p->node, s->file), value, depth + 1);
+		items[copy->n++] = *complete(set, schema_of_property(set, s, p), value, depth + 1);
 	}
 	return copy ? copy : v;
 }

@@ -9,6 +9,8 @@
 #include "config/scalar.h"
 #include "config/yaml_problem.h"
 
+enum { FEW_NAMES = 16 };
+
 struct anchor {
 	const char *name;
 	struct node node;
@@ -208,6 +210,16 @@ static bool read_list(struct reader *r, struct node *out, int depth, size_t *siz
 	return true;
 }
 
+/* In pairs, which for few names, as nearly all maps have, is quicker than to sort them. */
+static bool repeats_name(const struct node *items, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		for (size_t j = 0; j < i; j++)
+			if (items[i].key[0] == items[j].key[0] && !strcmp(items[i].key, items[j].key))
+				return true;
+	return false;
+}
+
 static int by_key(const void *left, const void *right)
 {
 	const struct node *a = *(struct node *const *)left, *b = *(struct node *const *)right;
@@ -228,6 +240,8 @@ static void settle_names(struct reader *r, size_t first, size_t merged)
 	if (n < 2)
 		return;
 	items = &r->open.items[first];
+	if (n <= FEW_NAMES && !repeats_name(items, n))
+		return;
 	order = mem_alloc(n * sizeof(*order));
 	for (size_t i = 0; i < n; i++)
 		order[i] = &items[i];

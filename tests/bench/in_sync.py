@@ -89,11 +89,13 @@ def main(enmesh, floor):
     own_network()
     cgroup = os.path.join(cgroup_mount(), f"eb{os.getpid()}")
     os.mkdir(cgroup)
-    with tempfile.TemporaryDirectory(prefix="enmesh-bench-") as d:
+    # As on a machine: what is kept is on a disk, what ends with the boot (/run) is in memory.
+    with tempfile.TemporaryDirectory(prefix="enmesh-bench-") as d, \
+            tempfile.TemporaryDirectory(prefix="enmesh-bench-", dir="/dev/shm") as run:
         base = [enmesh, "apply", None, "--node", "node", "--cgroup", f"{cgroup}/enmesh", "--quiet"]
         for services in (1, 100):
             mesh(f"{d}/capture{services}", services)
-            state = ["--state-dir", f"{d}/state", "--run-dir", f"{d}/run"]
+            state = ["--state-dir", f"{d}/state", "--run-dir", run]
             command = [*base[:2], f"{d}/capture{services}", *base[3:], "--target", "capture", *state]
             sh(*command)
             compare(f"capture alone, {services} service{'s' if services > 1 else ''}", command, [floor], RUNS)
@@ -102,17 +104,17 @@ def main(enmesh, floor):
         if not with_api:
             print("all targets: skipped, the parts are not built (tests/parts/get mesh)")
         else:
-            all_targets(enmesh, floor, d, cgroup, base)
+            all_targets(enmesh, floor, d, run, cgroup, base)
     wait_rmdir(f"{cgroup}/enmesh") if os.path.isdir(f"{cgroup}/enmesh") else None
     wait_rmdir(cgroup)
 
 
-def all_targets(enmesh, floor, d, cgroup, base):
+def all_targets(enmesh, floor, d, run, cgroup, base):
     with ControlPlane(f"{d}/api", crds=True) as api:
         api.kubectl("create", "namespace", "bench")
         for services in (1, 100):
             mesh(f"{d}/all{services}", services, f"{d}/files", api.url)
-            state = ["--state-dir", f"{d}/state", "--run-dir", f"{d}/run"]
+            state = ["--state-dir", f"{d}/state", "--run-dir", run]
             command = [*base[:2], f"{d}/all{services}", *base[3:], "--api-token-file", api.token_file("admin"),
                        "--api-ca-file", api.ca_file, "--timeout", "120s", *state]
             sh(*command)

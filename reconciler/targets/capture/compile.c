@@ -153,9 +153,9 @@ static bool same_namespace(const char *a, const char *b)
 
 static void add_capture(struct compiling *c, const struct mesh_capture *capture)
 {
-	vec_each (known, &c->captures)
-		if (*known == capture)
-			return;
+	if (names_find(&c->capture_names, capture->name) != NAMES_NONE)
+		return;
+	names_add(c->b.arena, &c->capture_names, capture->name, c->captures.n);
 	*vec_push(c->b.arena, &c->captures) = capture;
 	if (capture->mode == CAPTURE_TPROXY && !c->tproxy)
 		c->tproxy = capture;

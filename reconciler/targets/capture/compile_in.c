@@ -33,6 +33,8 @@ static void add_range(struct compiling *c, const char *map, struct value first, 
 	e->chain = chain;
 	if (!chain)
 		e->data = value_port(port);
+	else if (names_find(&c->port_chains, chain) == NAMES_NONE)
+		names_add(c->b.arena, &c->port_chains, chain, c->port_chains.n);
 	s->interval |= value_compare(TYPE_PORT, &first, &last) != 0;
 }
 
@@ -80,17 +82,10 @@ static void add_ports(struct compiling *c, const struct workload *w)
 }
 
 /* Whether anything leads to the chain. */
-static bool is_used(
-	const struct compiling *c, const char *map, const char *chain, const struct mesh_capture *capture)
+static bool is_used(const struct compiling *c, const char *chain, const struct mesh_capture *capture)
 {
-	const struct set *s = ruleset_set(c->b.out, map);
-
-	if (c->all_ports && c->all_ports->capture == capture)
-		return true;
-	for (size_t i = 0; s && i < s->elements.n; i++)
-		if (!strcmp(s->elements.items[i].chain, chain))
-			return true;
-	return false;
+	return (c->all_ports && c->all_ports->capture == capture) ||
+	       names_find(&c->port_chains, chain) != NAMES_NONE;
 }
 
 /* ---- what is left alone ---- */
@@ -156,7 +151,7 @@ static void add_redirect_chain(struct compiling *c, const struct mesh_capture *c
 	struct chain *chain;
 	struct rule *r;
 
-	if (capture->mode != CAPTURE_REDIRECT || !is_used(c, PORT_POLICY, name, capture))
+	if (capture->mode != CAPTURE_REDIRECT || !is_used(c, name, capture))
 		return;
 	chain = ruleset_add_chain(b->out, b->arena, name);
 	chain->origin = capture->node;
@@ -295,7 +290,7 @@ static void add_tproxy_chain(struct compiling *c, const struct mesh_capture *cap
 	struct chain *chain;
 	struct rule *r;
 
-	if (capture->mode != CAPTURE_TPROXY || !is_used(c, PORT_TPROXY, name, capture))
+	if (capture->mode != CAPTURE_TPROXY || !is_used(c, name, capture))
 		return;
 	chain = ruleset_add_chain(b->out, b->arena, name);
 	chain->origin = capture->node;
@@ -380,7 +375,7 @@ static void add_refusal_chain(struct compiling *c, const struct mesh_capture *ca
 	struct chain *chain;
 	struct rule *r;
 
-	if (!is_refused(capture) || !is_used(c, PORT_REFUSED, name, capture))
+	if (!is_refused(capture) || !is_used(c, name, capture))
 		return;
 	chain = ruleset_add_chain(c->b.out, c->b.arena, name);
 	chain->origin = capture->node;

@@ -74,6 +74,7 @@ struct diffing {
 	const struct transition *transition;
 	struct applied *last;
 	struct plan *plan;
+	struct names changed_sets; /* their changes among those of the plan */
 };
 
 /* `digest` NULL: it is not wanted. */
@@ -158,22 +159,15 @@ static const char *element_lines(const struct edit *e, struct arena *a)
 	return str_text(&out);
 }
 
-static bool is_new_set(const struct diffing *d, const struct set *s)
-{
-	vec_each (e, &d->transition->edits.list)
-		if (e->kind == EDIT_ADD_SET && e->set == s)
-			return true;
-	return false;
-}
-
 /* Removed and added elements of one set are one change. */
 static struct change *elements_change(struct diffing *d, const struct edit *e)
 {
 	const char *address = set_address(d->transition->netns, e->set, d->plan->arena);
+	size_t at = names_find(&d->changed_sets, e->set->name);
 
-	vec_each (c, &d->plan->changes)
-		if (c->target == &target_capture && c->action == ACTION_CHANGE && !strcmp(c->address, address))
-			return c;
+	if (at != NAMES_NONE)
+		return &d->plan->changes.items[at];
+	names_add(d->plan->arena, &d->changed_sets, e->set->name, d->plan->changes.n);
 	return add(d, ACTION_CHANGE, address, set_cause(d, e->set));
 }
 
@@ -182,7 +176,7 @@ static void add_elements_change(struct diffing *d, const struct edit *e)
 	const struct node *lines;
 	struct change *c;
 
-	if (is_new_set(d, e->set))
+	if (e->whole)
 		return; /* shown with the set */
 	c = elements_change(d, e);
 	lines = plan_text(d->plan, element_lines(e, d->plan->arena));
@@ -297,7 +291,7 @@ static void diff_routes(struct diffing *d, struct transition *t)
 static void diff_space(const struct space *want, const struct space *live, struct applied *last, struct plan *plan)
 {
 	struct transition *transition = arena_new(plan->arena, struct transition);
-	struct diffing d = { transition, last, plan };
+	struct diffing d = { .transition = transition, .last = last, .plan = plan };
 
 	transition->netns = live->netns;
 	transition->want = want;

@@ -74,7 +74,7 @@ static void diff_elements(struct making *m, const struct set *want, const struct
 
 static void add_whole_set(struct making *m, const struct set *want)
 {
-	struct edit elements = { .kind = EDIT_ADD_ELEMENTS, .set = want };
+	struct edit elements = { .kind = EDIT_ADD_ELEMENTS, .set = want, .whole = true };
 
 	add(m, EDIT_ADD_SET)->set = want;
 	vec_each (e, &want->elements)

@@ -28,6 +28,7 @@ struct edit {
 	const char *stranger;
 	uint32_t flags; /* of the table */
 	vec_of(const struct element *) elements;
+	bool whole;      /* of elements: all that a set has which is added, too */
 	uint64_t before; /* of an added rule: handle of the live rule that it is put in front of; 0: at the end */
 	size_t index;    /* of a rule in its chain */
 };

@@ -40,7 +40,9 @@ enum { CGROUP_LEVELS_MAX = 32 };
 struct compiling {
 	struct building b;
 	vec_of(const struct workload *) workloads;
-	vec_of(const struct mesh_capture *) captures; /* those in use, each once */
+	vec_of(const struct mesh_capture *) captures; /* those in use, each once … */
+	struct names capture_names;                   /* … and by name */
+	struct names port_chains;                     /* those to which a port leads */
 	const struct workload *everyone;              /* the workload that has no owner of its own */
 	const struct workload *all_ports;             /* the one to which every other port belongs */
 	const struct mesh_capture *tproxy;            /* one in mode tproxy: all have its numbers */

@@ -119,6 +119,7 @@ struct chain *ruleset_add_chain(struct ruleset *r, struct arena *a, const char *
 	struct chain *c = vec_push(a, &r->chains);
 
 	c->name = name;
+	names_add(a, &r->chain_names, name, r->chains.n - 1);
 	return c;
 }
 
@@ -129,23 +130,22 @@ struct set *ruleset_add_set(struct ruleset *r, struct arena *a, const char *name
 	s->name = name;
 	s->key = key;
 	s->data = data;
+	names_add(a, &r->set_names, name, r->sets.n - 1);
 	return s;
 }
 
 struct chain *ruleset_chain(const struct ruleset *r, const char *name)
 {
-	vec_each (c, &r->chains)
-		if (!strcmp(c->name, name))
-			return c;
-	return NULL;
+	size_t at = names_find(&r->chain_names, name);
+
+	return at == NAMES_NONE ? NULL : &r->chains.items[at];
 }
 
 struct set *ruleset_set(const struct ruleset *r, const char *name)
 {
-	vec_each (s, &r->sets)
-		if (!strcmp(s->name, name))
-			return s;
-	return NULL;
+	size_t at = names_find(&r->set_names, name);
+
+	return at == NAMES_NONE ? NULL : &r->sets.items[at];
 }
 
 const char *ruleset_unresolved(const struct ruleset *r)
@@ -232,12 +232,23 @@ static void merge(struct set *s)
 	s->elements.n = n;
 }
 
+/* After sorting. */
+static void name_again(struct ruleset *r, struct arena *a)
+{
+	r->chain_names = r->set_names = (struct names){ 0 };
+	vec_each (c, &r->chains)
+		names_add(a, &r->chain_names, c->name, (size_t)(c - r->chains.items));
+	vec_each (s, &r->sets)
+		names_add(a, &r->set_names, s->name, (size_t)(s - r->sets.items));
+}
+
 void ruleset_normalize(struct ruleset *r, struct arena *a)
 {
 	if (r->chains.n)
 		qsort(r->chains.items, r->chains.n, sizeof(*r->chains.items), by_chain_name);
 	if (r->sets.n)
 		qsort(r->sets.items, r->sets.n, sizeof(*r->sets.items), by_set_name);
+	name_again(r, a);
 	vec_each (s, &r->sets) {
 		if (s->elements.n)
 			qsort_r(s->elements.items, s->elements.n, sizeof(*s->elements.items), by_key, s);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/names.h"
 #include "base/node.h"
 #include "base/vec.h"
 
@@ -173,6 +174,7 @@ struct ruleset {
 	uint32_t flags; /* of the table */
 	vec_of(struct chain) chains;
 	vec_of(struct set) sets;
+	struct names chain_names, set_names;
 	vec_of(const char *) strangers; /* what else is in the table (flowtables, objects): "flowtable f" */
 	uint32_t generation;            /* of the namespace, when it was read */
 };
