@@ -16,6 +16,16 @@ void close_fd(int *fd)
 	errno = saved;
 }
 
+void close_dir(DIR **dir)
+{
+	int saved = errno;
+
+	if (*dir)
+		closedir(*dir);
+	*dir = NULL;
+	errno = saved;
+}
+
 _Noreturn void mem_exhausted(void)
 {
 	fputs("enmesh: out of memory\n", stderr);

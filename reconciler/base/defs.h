@@ -2,6 +2,7 @@
 #ifndef BASE_DEFS_H
 #define BASE_DEFS_H
 
+#include <dirent.h>
 #include <stddef.h>
 
 /* The variable is released by fn(&variable) when its scope ends. Declare it with its value. */
@@ -29,5 +30,7 @@
 
 /* Closes *fd if it is a descriptor, keeps errno. */
 void close_fd(int *fd);
+/* The same for a directory, or NULL. */
+void close_dir(DIR **dir);
 
 #endif

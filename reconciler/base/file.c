@@ -1,5 +1,6 @@
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -13,6 +14,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+
+#define TEMPORARY ".enmesh-tmp-"
 
 /* One part of a path, which may not be a link. */
 static int open_part(int dir, const char *part, size_t n, int flags)
@@ -169,7 +172,7 @@ int file_write(int dir, const char *name, const struct bytes *content, const str
 	char temporary[NAME_MAX + 1];
 	int r;
 
-	if (snprintf(temporary, sizeof(temporary), ".enmesh-tmp-%s", name) >= (int)sizeof(temporary))
+	if (snprintf(temporary, sizeof(temporary), TEMPORARY "%s", name) >= (int)sizeof(temporary))
 		return -ENAMETOOLONG;
 	if (unlinkat(dir, temporary, 0) < 0 && errno != ENOENT)
 		return -errno;
@@ -184,6 +187,16 @@ int file_write(int dir, const char *name, const struct bytes *content, const str
 		return r;
 	}
 	return attr->volatile_ || fsync(dir) == 0 ? 0 : -errno;
+}
+
+void dir_sweep(const char *path)
+{
+	scoped(close_dir) DIR *dir = opendir(path);
+	const struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (!strncmp(entry->d_name, TEMPORARY, strlen(TEMPORARY)))
+			unlinkat(dirfd(dir), entry->d_name, 0);
 }
 
 static int open_one(int dir, const char *name)

@@ -38,6 +38,11 @@ struct file_attr {
  * most one temporary file ".enmesh-tmp-NAME", which the next write replaces.
  */
 int file_write(int dir, const char *name, const struct bytes *content, const struct file_attr *attr);
+/*
+ * Removes what killed writes have left in a directory of our own, where nobody writes now. What cannot be removed
+ * stays: the next write there says why.
+ */
+void dir_sweep(const char *path);
 
 /*
  * mkdir -p below dir; those that it makes get just `mode`, whatever the umask, and are synced. Links are not

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "cli/output.h"
 #include "cli/signals.h"
 #include "pass/lock.h"
@@ -183,6 +184,8 @@ static enum code run_locked(struct session *s, const struct settings *settings, 
 	code = take_lock(s, p->host, &lock);
 	if (code != CODE_OK)
 		return code;
+	dir_sweep(p->host->state_dir);
+	dir_sweep(p->host->run_dir);
 	run_pass(s, settings, p);
 	errors = s->diags->errors;
 	if (p->cleanup && !p->partial && (p->outcome == OUTCOME_CONVERGED || p->outcome == OUTCOME_IN_SYNC))

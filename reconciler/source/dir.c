@@ -149,17 +149,11 @@ static unsigned char type_of(int dir, const struct dirent *entry)
 	return IFTODT(st.st_mode);
 }
 
-static void dir_release(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 static bool read_dir(struct reading *r, const char *path, bool ignored, int depth)
 {
 	const char *shown = *path ? arena_printf(r->arena, "%s/%s", r->root, path) : r->root;
 	int fd = file_open_beneath(r->fd, *path ? path : ".", O_RDONLY | O_DIRECTORY);
-	scoped(dir_release) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	scoped(close_dir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *entry;
 
 	if (!dir) {

@@ -123,24 +123,30 @@ static int ask(struct rtnl *rtnl, struct nlmsghdr *request, mnl_cb_t on_message,
 
 /* ---- reading ---- */
 
+static const struct nlattr *attribute_of(const struct nlmsghdr *message, size_t header, uint16_t type)
+{
+	struct nlattr *attribute; /* the macro takes no pointer to const */
+
+	mnl_attr_for_each (attribute, message, (unsigned)header)
+		if (mnl_attr_get_type(attribute) == type)
+			return attribute;
+	return NULL;
+}
+
 static uint32_t attribute_u32(const struct nlmsghdr *message, size_t header, uint16_t type)
 {
-	const struct nlattr *attribute;
+	const struct nlattr *attribute = attribute_of(message, header, type);
 
-	mnl_attr_for_each(attribute, message,
-		(unsigned)header) if (mnl_attr_get_type(attribute) == type &&
-				      mnl_attr_get_payload_len(attribute) ==
-					      sizeof(uint32_t)) return mnl_attr_get_u32(attribute);
-	return 0;
+	return attribute && mnl_attr_get_payload_len(attribute) == sizeof(uint32_t) ? mnl_attr_get_u32(attribute)
+										    : 0;
 }
 
 static uint8_t attribute_u8(const struct nlmsghdr *message, size_t header, uint16_t type)
 {
-	const struct nlattr *attribute;
+	const struct nlattr *attribute = attribute_of(message, header, type);
 
-	mnl_attr_for_each(attribute, message,
-		(unsigned)header) if (mnl_attr_get_type(attribute) == type) return mnl_attr_get_u8(attribute);
-	return 0;
+	return attribute && mnl_attr_get_payload_len(attribute) == sizeof(uint8_t) ? mnl_attr_get_u8(attribute)
+										   : 0;
 }
 
 static int on_rule(const struct nlmsghdr *message, void *context)

@@ -119,17 +119,11 @@ static int by_name(const void *left, const void *right)
 	return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
-static void closedir_p(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 /* The groups in a group, sorted. */
 static int list_groups(int group, bool (*accept)(const char *), struct arena *a, struct group_names *out)
 {
 	int fd = open_dir(group, ".");
-	scoped(closedir_p) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	scoped(close_dir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
 	if (fd < 0)

@@ -120,15 +120,9 @@ int log_remove(const char *state_dir, const char *process, struct arena *a)
 	return 0;
 }
 
-static void closedir_p(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 int log_list(const char *state_dir, struct arena *a, struct log_names *out)
 {
-	scoped(closedir_p) DIR *dir = opendir(arena_printf(a, "%s/log", state_dir));
+	scoped(close_dir) DIR *dir = opendir(arena_printf(a, "%s/log", state_dir));
 	struct dirent *entry;
 
 	if (!dir)

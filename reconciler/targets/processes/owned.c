@@ -125,7 +125,6 @@ int owned_write(const char *state_dir, struct owned *owned)
 	if (r)
 		return r;
 	if (!owned->items.n) {
-		unlinkat(dir, ".enmesh-tmp-" FILE_NAME, 0); /* of a write that was killed */
 		if (unlinkat(dir, FILE_NAME, 0) < 0 && errno != ENOENT)
 			return -errno;
 		owned->changed = false;

@@ -121,7 +121,11 @@ static void test_a_killed_writer_leaves_the_old_or_the_new_file(void **state)
 		assert_true(count_entries() <= 2); /* at most one temporary file, */
 	}
 	assert_int_equal(write_text("f", "end", 0600), 0);
-	assert_int_equal(count_entries(), 1); /* which the next write replaces */
+	assert_int_equal(count_entries(), 1); /* which the next write replaces, */
+	run("cd %s; touch .enmesh-tmp-g", root);
+	dir_sweep(root);
+	assert_int_equal(count_entries(), 1); /* or the next pass removes */
+	assert_string_equal(read_text("f"), "end");
 }
 
 /* In a mount namespace of its own. 0: as it should be. */
