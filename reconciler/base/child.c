@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/netns.h"
 #include "base/str.h"
 #include "base/vec.h"
 
@@ -26,6 +27,7 @@ const char *child_step_text(enum child_step step)
 {
 	static const char *const texts[] = {
 		[CHILD_PREPARE] = "prepare its start",
+		[CHILD_NETWORK] = "enter its network namespace",
 		[CHILD_FORK] = "make a process in its cgroup",
 		[CHILD_DETACH] = "hand it over to the init process",
 		[CHILD_JOIN] = "join its cgroup",
@@ -496,6 +498,7 @@ static int read_failure(int pipe, enum child_step *step)
 int child_start(const struct child_spec *spec, struct arena *a, pid_t *pid, enum child_step *step)
 {
 	scoped(close_fd) int in = -1, report = -1;
+	scoped(netns_leave) int back = -1;
 	struct candidates candidates = { 0 };
 	struct launch l = { .spec = spec };
 	sigset_t all, before;
@@ -509,6 +512,10 @@ int child_start(const struct child_spec *spec, struct arena *a, pid_t *pid, enum
 	list_candidates(spec, a, &candidates);
 	l.candidates = candidates.list.items;
 	l.report = report;
+	*step = CHILD_NETWORK;
+	r = netns_enter(spec->netns, &back); /* the child inherits it */
+	if (r)
+		return r;
 	*step = CHILD_FORK;
 	/* No handler of ours runs in the child. */
 	sigfillset(&all);

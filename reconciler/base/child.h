@@ -23,6 +23,7 @@ struct child_spec {
 	const char *const *argv;
 	const char *const *env; /* "NAME=value"; all that there is */
 	const char *directory;
+	const char *netns; /* path of the network namespace that it runs in; NULL: that of the caller */
 	uid_t uid;
 	gid_t gid;
 	const gid_t *groups; /* supplementary */
@@ -45,6 +46,7 @@ struct child_spec {
 /* Where starting went wrong. */
 enum child_step {
 	CHILD_PREPARE,
+	CHILD_NETWORK,
 	CHILD_FORK,
 	CHILD_DETACH,
 	CHILD_JOIN,

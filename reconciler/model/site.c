@@ -162,6 +162,7 @@ static void make_workload(struct making *m, const struct mesh_service *s)
 	p->name = arena_printf(m->arena, "sidecar-%s.%s", s->namespace, s->name);
 	p->title = arena_printf(m->arena, "sidecar of %s/%s", s->namespace, s->name);
 	p->rank = RANK_SIDECAR;
+	p->netns = s->netns;
 	w->process = p;
 }
 

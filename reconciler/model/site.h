@@ -38,6 +38,7 @@ struct process {
 	struct account user, group;
 	vec_of(struct account) groups;
 	const char *directory;
+	const char *netns; /* path of the network namespace that it runs in; NULL: the node's own */
 	vec_of(struct site_file) files;
 	struct probe readiness;
 	struct drain drain;

@@ -320,7 +320,8 @@ void round_expect_message(struct round *r, const char *part)
 
 static void read_component(struct bench *b, const char *component, struct groups *out)
 {
-	const char *name = arena_printf(&b->arena, "component-%s", component);
+	bool sidecar = !strncmp(component, "sidecar-", strlen("sidecar-"));
+	const char *name = arena_printf(&b->arena, "%s%s", sidecar ? "" : "component-", component);
 	int root, r;
 
 	*out = (struct groups){ 0 };

@@ -60,7 +60,7 @@ const char *round_messages(struct round *r);
 /* "add processes/component-a new; change …", in the order of the plan. */
 const char *round_changes(struct round *r);
 
-/* The main process of a component; 0: it does not run. */
+/* The main process of a component, or of "sidecar-NAMESPACE.NAME"; 0: it does not run. */
 pid_t bench_pid(struct bench *b, const char *component);
 /* How many processes are in its groups, and how many groups there are. */
 size_t bench_count(struct bench *b, const char *component, size_t *groups);

@@ -2,12 +2,14 @@
 #include "process_bench.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -473,6 +475,76 @@ static void test_without_a_cgroup_tree_the_message_says_what_to_mount(void **sta
 	bench.host.cgroup = cgroup;
 }
 
+/* ---- a network namespace of its own ---- */
+
+#define NETNS_FILE "netns"
+
+/* In place of the one that is there, as a container does it that is started anew. */
+static void put_netns(void)
+{
+	const char *path = bench_path(&bench, NETNS_FILE);
+	int here = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+
+	umount2(path, MNT_DETACH);
+	bench_write(&bench, NETNS_FILE, "");
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	assert_int_equal(system("ip link set lo up"), 0);
+	assert_int_equal(mount("/proc/thread-self/ns/net", path, NULL, MS_BIND, NULL), 0);
+	assert_int_equal(setns(here, CLONE_NEWNET), 0);
+	close(here);
+}
+
+static bool is_in(pid_t pid, const char *netns)
+{
+	struct stat wanted, live;
+
+	assert_int_equal(stat(netns, &wanted), 0);
+	assert_int_equal(stat(arena_printf(&bench.arena, "/proc/%d/ns/net", (int)pid), &live), 0);
+	return wanted.st_ino == live.st_ino;
+}
+
+static pid_t sidecar_in(const char *documents, const char *changes)
+{
+	struct round r;
+	pid_t pid;
+
+	round_plan_mesh(&bench, documents, &r);
+	assert_string_equal(round_changes(&r), changes);
+	round_apply(&bench, &r);
+	assert_int_equal(round_await(&bench, &r), AWAIT_READY);
+	round_finish(&r);
+	pid = bench_pid(&bench, "sidecar-test.s");
+	assert_true(is_in(pid, bench_path(&bench, NETNS_FILE)));
+	return pid;
+}
+
+static void test_a_sidecar_runs_and_is_asked_in_the_namespace_of_its_service(void **state)
+{
+	const char *documents = arena_printf(&bench.arena,
+		"---\napiVersion: enmesh.io/v1alpha1\nkind: Mesh\nmetadata: {name: test}\nspec: {}\n"
+		"---\napiVersion: enmesh.io/v1alpha1\nkind: MeshNode\nmetadata: {name: node}\n"
+		"spec: {addresses: [10.0.0.1]}\n"
+		"---\napiVersion: enmesh.io/v1alpha1\nkind: MeshSidecar\nmetadata: {name: proxy}\n"
+		"spec:\n  command: [python3, -m, http.server, --bind, 127.0.0.1, \"15021\"]\n  workingDirectory: "
+		"%s\n"
+		"  readiness: {httpGet: {port: 15021, path: /}, periodSeconds: 1}\n"
+		"---\napiVersion: enmesh.io/v1alpha1\nkind: MeshService\nmetadata: {name: s, namespace: test}\n"
+		"spec: {nodes: all, networkNamespace: {path: %s}, sidecar: proxy}\n",
+		bench.dir, bench_path(&bench, NETNS_FILE));
+	pid_t first, second;
+
+	(void)state;
+	put_netns();
+	first = sidecar_in(documents, "add processes/sidecar-test.s new");
+	put_netns();
+	second = sidecar_in(documents, "change processes/sidecar-test.s drift");
+	assert_int_not_equal(first, second);
+	bench_wait_gone(first);
+	bench_converge(&bench, NULL);
+	umount2(bench_path(&bench, NETNS_FILE), MNT_DETACH);
+	unlink(bench_path(&bench, NETNS_FILE));
+}
+
 static int tests(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -496,6 +568,7 @@ static int tests(void)
 		TEST(test_what_a_boot_leaves_of_unwanted_processes_is_removed),
 		TEST(test_a_mistyped_program_leaves_the_old_one_running),
 		TEST(test_without_a_cgroup_tree_the_message_says_what_to_mount),
+		TEST(test_a_sidecar_runs_and_is_asked_in_the_namespace_of_its_service),
 	};
 
 	return cmocka_run_group_tests(all, NULL, NULL);

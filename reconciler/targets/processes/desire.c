@@ -144,6 +144,8 @@ static const char *digest_unit(const struct unit *u, const struct state *s, stru
 	vec_each (g, &u->groups)
 		digest_owner(d, g);
 	digest_add_text(d, p->directory);
+	if (p->netns)
+		digest_add_text(d, p->netns);
 	vec_each (i, &u->files) {
 		const struct file *f = &s->files.items[*i];
 

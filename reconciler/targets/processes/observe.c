@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "targets/processes/files.h"
 #include "targets/processes/log.h"
@@ -110,6 +111,16 @@ static bool look_at_files(struct looking *l)
 
 /* ---- processes ---- */
 
+/* A container that was started anew has another namespace at the same path: what is in the old one must go. */
+static bool is_elsewhere(const struct process *p, const struct process_id *id, struct arena *a)
+{
+	struct stat wanted, live;
+
+	return p->netns && stat(p->netns, &wanted) == 0 &&
+	       stat(arena_printf(a, "/proc/%d/ns/net", (int)id->pid), &live) == 0 &&
+	       (wanted.st_dev != live.st_dev || wanted.st_ino != live.st_ino);
+}
+
 static int read_groups(struct looking *l, int root)
 {
 	struct group_names names = { 0 };
@@ -130,8 +141,11 @@ static int read_groups(struct looking *l, int root)
 			return r;
 		u = vec_push(l->arena, &l->state->units);
 		u->name = *name;
-		vec_each (group, &groups.list)
+		vec_each (group, &groups.list) {
+			group->ending |=
+				wanted && group->runs && is_elsewhere(wanted->process, &group->main, l->arena);
 			*vec_push(l->arena, &u->live) = *group;
+		}
 	}
 	return r;
 }

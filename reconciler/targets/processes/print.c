@@ -134,6 +134,8 @@ const struct node *print_spec(const struct unit *u, const struct state *want, st
 			set_owner(a, node_add(a, inner), g);
 	}
 	node_put_text(a, map, "workingDirectory", p->directory);
+	if (p->netns)
+		node_put_text(a, map, "networkNamespace", p->netns);
 	inner = NULL;
 	vec_each (i, &u->files) {
 		const struct file *f = &want->files.items[*i];

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/netns.h"
 
 enum { BODY_MAX = 1024 * 1024 };
 
@@ -129,31 +130,53 @@ static bool try_http(
 	return status >= 200 && status < 400;
 }
 
-bool probe_try(
-	struct prober *prober, const struct probe *probe, int timeout_ms, struct arena *a, const char **problem)
+/* ---- where ---- */
+
+/* A kept connection to 127.0.0.1 belongs to the namespace in which it was made. */
+static bool enter(const struct probed *where, int *back, struct arena *a, const char **problem)
 {
+	int r = netns_enter(where->netns, back);
+
+	if (r)
+		*problem = arena_printf(
+			a, "its network namespace %s cannot be entered: %s", where->netns, strerror(-r));
+	return !r;
+}
+
+bool probe_try(const struct probed *where, const struct probe *probe, struct arena *a, const char **problem)
+{
+	scoped(prober_finish) struct prober alone = { 0 };
+	scoped(netns_leave) int back = -1;
+
+	if (!enter(where, &back, a, problem))
+		return false;
 	switch (probe->kind) {
 	case PROBE_HTTP:
-		return try_http(prober, probe, timeout_ms, a, problem);
+		return try_http(where->netns ? &alone : where->prober, probe, where->timeout_ms, a, problem);
 	case PROBE_TCP:
-		return try_tcp(probe, timeout_ms, a, problem);
+		return try_tcp(probe, where->timeout_ms, a, problem);
 	case PROBE_NONE:
 		break;
 	}
 	return true;
 }
 
-bool probe_post(struct prober *prober, const char *host, uint16_t port, const char *path, int timeout_ms,
-	struct arena *a, const char **problem)
+bool probe_post(const struct probed *where, const char *host, uint16_t port, const char *path, struct arena *a,
+	const char **problem)
 {
 	const struct http_request request = {
 		.method = "POST",
 		.url = make_url(false, host, port, path, a),
 		.body = { "", 0 },
 		.limit = BODY_MAX,
-		.timeout_ms = timeout_ms,
+		.timeout_ms = where->timeout_ms,
 	};
-	int status = exchange(prober, &request, false, a, problem);
+	scoped(prober_finish) struct prober alone = { 0 };
+	scoped(netns_leave) int back = -1;
+	int status;
 
+	if (!enter(where, &back, a, problem))
+		return false;
+	status = exchange(where->netns ? &alone : where->prober, &request, false, a, problem);
 	return status >= 200 && status < 300;
 }

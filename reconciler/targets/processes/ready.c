@@ -65,14 +65,15 @@ static bool has_ended(struct waiting *w)
 static void attempt(struct runtime *rt, struct prober *prober, struct waiting *w, long long now)
 {
 	const struct probe *probe = &w->unit->process->readiness;
+	struct probed where = { .prober = prober, .netns = w->unit->process->netns };
 	struct arena scratch = { 0 };
 	long long left = rt->host->deadline_ms - now;
 	const char *problem = "";
 
 	if (left < LEAST_MS)
 		left = LEAST_MS;
-	if (probe_try(
-		    prober, probe, left < probe->timeout_ms ? (int)left : probe->timeout_ms, &scratch, &problem)) {
+	where.timeout_ms = left < probe->timeout_ms ? (int)left : probe->timeout_ms;
+	if (probe_try(&where, probe, &scratch, &problem)) {
 		/* Whoever answered, it was not the process, if that has ended. */
 		if (!has_ended(w))
 			w->state = WAIT_READY;

@@ -76,6 +76,7 @@ bool spec_read(const struct node *spec, struct arena *a, struct child_spec *out)
 	out->argv = read_command(node_get(spec, "command"), a);
 	out->env = read_env(node_get(spec, "env"), a);
 	out->directory = node_get_text(spec, "workingDirectory");
+	out->netns = node_get_text(spec, "networkNamespace");
 	return out->argv[0] && out->directory;
 }
 
@@ -153,7 +154,10 @@ static bool cannot(struct runtime *rt, const struct unit *u, const char *what, i
 static bool start_failed(
 	struct runtime *rt, const struct unit *u, const struct child_spec *spec, enum child_step step, int error)
 {
-	const char *object = step == CHILD_EXEC ? spec->argv[0] : step == CHILD_DIRECTORY ? spec->directory : NULL;
+	const char *object = step == CHILD_EXEC        ? spec->argv[0]
+			     : step == CHILD_DIRECTORY ? spec->directory
+			     : step == CHILD_NETWORK   ? spec->netns
+						       : NULL;
 	const char *hint = "";
 
 	/* It was found before. */

@@ -47,9 +47,10 @@ static const char *title(const struct dying *dy)
 static bool drain_post(struct runtime *rt, struct prober *prober, const struct dying *dy, const struct node *post)
 {
 	const char *host = node_get_text(post, "host"), *path = node_get_text(post, "path"), *problem = "";
+	const struct probed where = { prober, node_get_text(dy->spec, "networkNamespace"), POST_MS };
 	uint16_t port = (uint16_t)node_get_int(post, "port", 0);
 
-	if (!host || !path || probe_post(prober, host, port, path, POST_MS, rt->arena, &problem))
+	if (!host || !path || probe_post(&where, host, port, path, rt->arena, &problem))
 		return true;
 	diag_warning(rt->diags, place(dy), "the %s is stopped without draining: %s", title(dy), problem);
 	return false;
