@@ -722,7 +722,7 @@ static int on_flowtable(const struct nlmsghdr *message, void *context)
 static int ask_table(struct nft *nft, struct reading *r, uint16_t type, uint16_t flags, uint16_t table_attribute,
 	mnl_cb_t on_message)
 {
-	alignas(struct nlmsghdr) char buffer[512];
+	alignas(struct nlmsghdr) char buffer[512] = { 0 };
 	struct nlmsghdr *request = nft_request(nft, buffer, type, flags);
 
 	mnl_attr_put_strz(request, table_attribute, RULESET_TABLE);
@@ -731,7 +731,7 @@ static int ask_table(struct nft *nft, struct reading *r, uint16_t type, uint16_t
 
 static int read_elements(struct nft *nft, struct reading *r, struct set *set)
 {
-	alignas(struct nlmsghdr) char buffer[1024];
+	alignas(struct nlmsghdr) char buffer[1024] = { 0 };
 	struct nlmsghdr *request;
 	int error;
 

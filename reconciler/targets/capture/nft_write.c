@@ -37,12 +37,13 @@ struct batch {
 	const struct edit *edit;
 };
 
-/* Room for one more message. */
+/* Room for one more message, of zeros: libmnl leaves the padding of attributes as it is. */
 static void *reserve(struct batch *b)
 {
 	if (b->cap - b->size < MESSAGE_MAX) {
 		b->cap = b->cap ? b->cap * 2 : 4 * MESSAGE_MAX;
 		b->data = mem_realloc(b->data, b->cap);
+		memset(b->data + b->size, 0, b->cap - b->size);
 	}
 	return b->data + b->size;
 }
