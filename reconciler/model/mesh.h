@@ -124,6 +124,7 @@ struct mesh_node {
 	struct texts addresses;
 	const char *network, *locality;
 	struct ports management_ports;
+	struct texts adopt; /* names of meshes whose leftovers are removed */
 	const struct node *node;
 	bool broken;
 };

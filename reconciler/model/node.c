@@ -8,5 +8,6 @@ bool read_node(
 	read_texts(node_get(doc->spec, "addresses"), a, &out->addresses);
 	out->network = node_get_text(doc->spec, "network");
 	out->locality = node_get_text(doc->spec, "locality");
+	read_texts(node_get(doc->spec, "adopt"), a, &out->adopt);
 	return read_ports(node_get(doc->spec, "managementPorts"), a, &out->management_ports, d);
 }

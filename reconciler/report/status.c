@@ -275,6 +275,30 @@ static void put_targets(struct making *m, struct node *root)
 		put_target(m, list, part);
 }
 
+/* ---- warnings ---- */
+
+static void add_warning(struct making *m, struct node *list, const char *line)
+{
+	node_each (it, list)
+		if (!strcmp(it->string, line))
+			return;
+	node_add_text(m->arena, list, line);
+}
+
+/* A pass over some of the targets says nothing of what the others warned of. */
+static void put_warnings(struct making *m, struct node *root)
+{
+	struct node *list = node_put_list(m->arena, root, "warnings");
+
+	vec_each (diag, &m->diags->list)
+		if (diag->severity == DIAG_WARNING)
+			add_warning(m, list, diag_line(diag, m->arena));
+	if (m->p->partial)
+		node_each (it, node_get(m->before, "warnings"))
+			if (node_text(it))
+				add_warning(m, list, it->string);
+}
+
 const struct node *status_after(
 	const struct pass *p, const struct diags *d, const struct node *before, struct arena *a)
 {
@@ -291,5 +315,6 @@ const struct node *status_after(
 	json_put_summary(root, p, a);
 	put_targets(&m, root);
 	put_conditions(&m, root);
+	put_warnings(&m, root);
 	return root;
 }

@@ -50,6 +50,15 @@ static void add_condition(struct str *out, const struct node *c, struct text_sty
 	str_add(out, "\n");
 }
 
+static void add_warnings(struct str *out, const struct node *warnings, struct arena *a)
+{
+	if (node_first(warnings) != node_end(warnings))
+		str_add(out, "\nWarnings:\n");
+	node_each (it, warnings)
+		if (node_text(it))
+			str_printf(out, "  %s\n", escape(it->string, a));
+}
+
 const char *status_text(const struct node *status, struct timespec now, struct text_style style, struct arena *a)
 {
 	const struct node *source = node_get(status, "source"), *pass = node_get(status, "lastPass");
@@ -73,5 +82,6 @@ const char *status_text(const struct node *status, struct timespec now, struct t
 	str_add(&out, "\nConditions:\n");
 	node_each (it, node_get(status, "conditions"))
 		add_condition(&out, it, style, a);
+	add_warnings(&out, node_get(status, "warnings"), a);
 	return str_text(&out);
 }

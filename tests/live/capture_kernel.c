@@ -155,9 +155,9 @@ static void test_second_pass_plans_nothing_and_leaves_the_generation(void **stat
 
 	(void)state;
 	assert_true(apply(plain) > 0);
-	assert_int_equal(capture_look(NULL, &arena, &before), 0);
+	assert_int_equal(capture_look(NULL, &arena, &before, NULL), 0);
 	assert_int_equal(apply(plain), 0);
-	assert_int_equal(capture_look(NULL, &arena, &after), 0);
+	assert_int_equal(capture_look(NULL, &arena, &after, NULL), 0);
 	assert_int_equal(before.generation, after.generation);
 }
 

@@ -15,7 +15,7 @@ FOREIGN = [
     (r"jansson\.h", ["base/"]),
     (r"sha256\.h|md5\.h|sha512\.h", ["base/"]),
     (r"curl/.*", ["base/http.c"]),
-    (r"libnftnl/.*|libmnl/.*|linux/netfilter.*|linux/rtnetlink\.h", ["targets/capture/"]),
+    (r"libnftnl/.*|libmnl/.*|libiptc/.*|linux/netfilter.*|linux/rtnetlink\.h|linux/fib_rules\.h", ["targets/capture/"]),
     (r"git2.*", ["fetch/"]),
     (r"microhttpd\.h", ["report/"]),
     (r"systemd/.*", ["targets/processes/", "agent/", "report/"]),

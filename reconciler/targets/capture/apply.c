@@ -28,6 +28,8 @@ static const char *name_edit(const struct edit *e, struct arena *a)
 		return arena_printf(a, "the chain '%s'", e->chain->name);
 	case EDIT_REMOVE_STRANGER:
 		return arena_printf(a, "the %s", e->stranger);
+	case EDIT_REMOVE_LEFTOVER:
+		return leftover_step_name(e->leftover, a);
 	}
 	return "";
 }
@@ -66,13 +68,16 @@ static bool commit(const struct transition *t, struct arena *a, struct diags *d)
 
 		if (i) {
 			struct ruleset *fresh = arena_new(a, struct ruleset);
+			struct leftovers *leftovers = arena_new(a, struct leftovers);
 
-			error = capture_look(t->netns, a, fresh);
+			error = capture_look(t->netns, a, fresh, t->adopt ? leftovers : NULL);
 			if (error)
 				break;
 			live = fresh;
 			edits = (struct edits){ 0 };
 			edits_make(&t->want->rules, live, a, &edits);
+			leftover_recognise(leftovers, a);
+			leftover_edits(leftovers, t->adopt, a, &edits);
 		}
 		if (!edits.list.n)
 			return true;
@@ -123,25 +128,30 @@ static bool note_spaces(struct host *h, const struct transition *t, bool before,
 
 static bool carry_out(struct host *h, const struct transition *t, struct arena *a, struct diags *d)
 {
-	const char *missing = ruleset_unresolved(&t->want->rules);
+	const char *missing = t->elsewhere ? NULL : ruleset_unresolved(&t->want->rules);
 
+	if (t->elsewhere)
+		return leftover_remove_elsewhere(t->elsewhere, t->adopt, h->stopped, a, d);
 	if (missing)
 		return diag_failure(d, "the nftables rules were not changed: this machine has no '%s'", missing);
 	return note_spaces(h, t, true, a, d) && change_routes(t, true, a, d) && commit(t, a, d) &&
 	       change_routes(t, false, a, d) && note_spaces(h, t, false, a, d);
 }
 
-/* All changes of one namespace are one transaction. */
+/*
+ * All changes of one namespace are one transaction. Those of the node's own come first, and what others have left
+ * outside nf_tables right after it: it stays where that failed, so that at no moment nobody captures a connection.
+ */
 bool capture_apply(struct host *h, struct change *changes, size_t n, struct arena *a, struct diags *d)
 {
 	bool all = true;
 
 	for (size_t i = 0, end; i < n; i = end) {
 		const struct transition *t = changes[i].data;
-		bool ok = carry_out(h, t, a, d);
+		bool skipped = t->elsewhere && !all, ok = !skipped && carry_out(h, t, a, d);
 
 		for (end = i; end < n && changes[end].data == t; end++) {
-			changes[end].result = ok ? RESULT_DONE : RESULT_FAILED;
+			changes[end].result = ok ? RESULT_DONE : skipped ? RESULT_SKIPPED : RESULT_FAILED;
 			if (h->progress)
 				h->progress(h->context, &changes[end]);
 		}

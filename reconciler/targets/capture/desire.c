@@ -84,6 +84,7 @@ const struct state *capture_desire(const struct site *site, struct arena *a)
 	add_space(state, NULL, a);
 	if (!site)
 		return state;
+	state->node = site->node;
 	vec_each (w, &site->workloads)
 		add_workload(state, site, w, a);
 	qsort(state->spaces.items, state->spaces.n, sizeof(*state->spaces.items), by_path);

@@ -54,6 +54,8 @@ void capture_record(const struct state *want, struct applied *out)
 {
 	struct arena *a = out->arena;
 
+	if (want->node)
+		leftover_record(&want->node->adopt, out);
 	vec_each (space, &want->spaces) {
 		const char *netns = space->netns;
 
@@ -255,6 +257,8 @@ static void add_change(struct diffing *d, const struct edit *e)
 	case EDIT_REMOVE_STRANGER:
 		add_stranger_change(d, e);
 		break;
+	case EDIT_REMOVE_LEFTOVER:
+		break; /* leftover_diff() shows them, a table in one change */
 	}
 }
 
@@ -288,8 +292,23 @@ static void diff_routes(struct diffing *d, struct transition *t)
 	}
 }
 
-static void diff_space(const struct space *want, const struct space *live, struct applied *last, struct plan *plan)
+/* What is not in nf_tables can't go in the transaction: it goes right after it. */
+static void diff_leftovers(
+	struct diffing *d, struct transition *t, const struct mesh_node *node, const struct leftovers *leftovers)
 {
+	struct transition *elsewhere = arena_new(d->plan->arena, struct transition);
+
+	elsewhere->elsewhere = leftovers;
+	elsewhere->adopt = t->adopt = &node->adopt;
+	leftover_edits(leftovers, t->adopt, d->plan->arena, &t->edits);
+	leftover_diff(leftovers, node, d->last, d->plan, t, elsewhere);
+}
+
+static void diff_space(const struct state *want_all, const struct state *live_all, const struct space *live,
+	struct applied *last, struct plan *plan)
+{
+	static const struct space nothing = { 0 };
+	const struct space *wanted = state_space(want_all, live->netns), *want = wanted ? wanted : &nothing;
 	struct transition *transition = arena_new(plan->arena, struct transition);
 	struct diffing d = { .transition = transition, .last = last, .plan = plan };
 
@@ -305,16 +324,13 @@ static void diff_space(const struct space *want, const struct space *live, struc
 		add_change(&d, e);
 	vec_each (r, &transition->remove_routes)
 		add_route_change(&d, *r, false);
+	if (!live->netns && want_all->node)
+		diff_leftovers(&d, transition, want_all->node, &live_all->leftovers);
 }
 
 void capture_diff(const struct state *want, const struct state *live, struct applied *last, struct plan *plan)
 {
-	static const struct space nothing = { 0 };
-
-	vec_each (space, &live->spaces) {
-		const struct space *wanted = state_space(want, space->netns);
-
+	vec_each (space, &live->spaces)
 		if (!space->unreadable)
-			diff_space(wanted ? wanted : &nothing, space, last, plan);
-	}
+			diff_space(want, live, space, last, plan);
 }

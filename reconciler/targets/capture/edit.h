@@ -18,7 +18,10 @@ enum edit_kind {
 	EDIT_ADD_SET,
 	EDIT_ADD_ELEMENTS,
 	EDIT_ADD_RULE,
+	EDIT_REMOVE_LEFTOVER, /* of another mesh, in another table; leftover.h */
 };
+
+struct leftover_step;
 
 struct edit {
 	enum edit_kind kind;
@@ -31,6 +34,7 @@ struct edit {
 	bool whole;      /* of elements: all that a set has which is added, too */
 	uint64_t before; /* of an added rule: handle of the live rule that it is put in front of; 0: at the end */
 	size_t index;    /* of a rule in its chain */
+	const struct leftover_step *leftover;
 };
 
 struct edits {

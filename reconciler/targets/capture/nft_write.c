@@ -21,6 +21,7 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "targets/capture/leftover/leftover.h"
 
 enum {
 	MESSAGE_MAX = 64 * 1024, /* an attribute's length has 16 bits */
@@ -565,6 +566,9 @@ static void put_edit(struct batch *b, const struct edit *edit)
 		break;
 	case EDIT_ADD_RULE:
 		put_rule(b, edit);
+		break;
+	case EDIT_REMOVE_LEFTOVER:
+		end_message(b, leftover_write_step(b->nft, reserve(b), edit->leftover));
 		break;
 	}
 }

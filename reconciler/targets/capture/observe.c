@@ -9,7 +9,22 @@
 /* Others may change their rules all the time: each look that they disturb is dropped, with its socket. */
 enum { LOOKS_MAX = 50 };
 
-int capture_look(const char *netns, struct arena *a, struct ruleset *out)
+/* All of it is of one generation. */
+static int look(struct nft *nft, struct arena *a, struct ruleset *out, struct leftovers *leftovers)
+{
+	int error = nft_read(nft, a, out);
+	uint32_t after = 0;
+
+	if (error || !leftovers)
+		return error;
+	*leftovers = (struct leftovers){ 0 };
+	error = leftover_read_nft(nft, a, leftovers);
+	if (!error)
+		error = nft_generation(nft, &after);
+	return !error && after != out->generation ? -EINTR : error;
+}
+
+int capture_look(const char *netns, struct arena *a, struct ruleset *out, struct leftovers *leftovers)
 {
 	int error = -EINTR;
 
@@ -18,7 +33,7 @@ int capture_look(const char *netns, struct arena *a, struct ruleset *out)
 
 		error = nft_new(netns, &nft);
 		if (!error)
-			error = nft_read(nft, a, out);
+			error = look(nft, a, out, leftovers);
 	}
 	return error;
 }
@@ -56,10 +71,12 @@ static void missing(struct space *live, const struct space *want, struct diags *
 			live->netns);
 }
 
-static bool look_at_space(struct space *live, const struct space *want, struct arena *a, struct diags *d)
+/* `leftovers` NULL: they are not looked for. */
+static bool look_at_space(struct space *live, const struct space *want, struct leftovers *leftovers,
+	struct arena *a, struct diags *d)
 {
 	bool all = want && want->routes.list.n > 0;
-	int error = capture_look(live->netns, a, &live->rules);
+	int error = capture_look(live->netns, a, &live->rules, leftovers);
 
 	if (live->netns && (error == -ENOENT || error == -EINVAL)) {
 		missing(live, want, d);
@@ -77,7 +94,8 @@ static bool look_at(
 	struct space *space = vec_push(a, &live->spaces);
 
 	space->netns = netns;
-	return look_at_space(space, state_space(want, netns), a, d);
+	return look_at_space(
+		space, state_space(want, netns), want->node && !netns ? &live->leftovers : NULL, a, d);
 }
 
 /* Those that are wanted, and those that had rules of ours. */
@@ -100,11 +118,24 @@ static bool look_at_all(
 	return true;
 }
 
+/* Leftovers that are not in nf_tables; then all of them are told apart, and those that stay are named. */
+static bool look_elsewhere(const struct mesh_node *node, struct state *live, struct arena *a, struct diags *d)
+{
+	int error = leftover_read_elsewhere(a, &live->leftovers);
+
+	if (error)
+		return unreadable(error, "routing rules", NULL, d);
+	leftover_warn(&live->leftovers, &node->adopt, node_get(node->node, "spec"), d);
+	return true;
+}
+
 const struct state *capture_observe(struct host *h, const struct state *want, struct arena *a, struct diags *d)
 {
 	struct state *state = arena_new(a, struct state);
 
 	if (!look_at_all(h, want, state, a, d))
+		return NULL;
+	if (want->node && !look_elsewhere(want->node, state, a, d))
 		return NULL;
 	vec_each (problem, &want->problems)
 		diag_error(d, node_pos(problem->node), "%s", problem->message);

@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <libmnl/libmnl.h>
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <stdalign.h>
@@ -13,16 +12,11 @@
 
 #include "base/alloc.h"
 #include "base/netns.h"
+#include "targets/capture/route_socket.h"
 
 enum {
 	READ_SIZE = 64 * 1024,
-	LOOPBACK = 1,          /* the index of lo in every network namespace */
 	RULE_PRIORITY = 32100, /* before the main table's 32766, behind what people set by hand */
-};
-
-struct rtnl {
-	struct mnl_socket *socket;
-	uint32_t port, sequence;
 };
 
 struct reading {
@@ -103,7 +97,7 @@ void route_free(struct rtnl **rtnl)
 	*rtnl = NULL;
 }
 
-static int ask(struct rtnl *rtnl, struct nlmsghdr *request, mnl_cb_t on_message, void *context)
+int route_ask(struct rtnl *rtnl, struct nlmsghdr *request, mnl_cb_t on_message, void *context)
 {
 	alignas(struct nlmsghdr) char buffer[READ_SIZE];
 	int more;
@@ -188,7 +182,7 @@ static int read_rules(struct rtnl *rtnl, int family, struct reading *r)
 	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
 	header->family = (uint8_t)family;
-	return ask(rtnl, request, on_rule, r);
+	return route_ask(rtnl, request, on_rule, r);
 }
 
 static int read_routes(struct rtnl *rtnl, int family, struct reading *r)
@@ -202,7 +196,7 @@ static int read_routes(struct rtnl *rtnl, int family, struct reading *r)
 	header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
 	header->rtm_family = (uint8_t)family;
 	header->rtm_protocol = ROUTE_PROTOCOL;
-	return ask(rtnl, request, on_route, r);
+	return route_ask(rtnl, request, on_route, r);
 }
 
 int route_read(struct rtnl *rtnl, bool all, struct arena *a, struct routes *out)
@@ -268,7 +262,7 @@ static int change(struct rtnl *rtnl, const struct route *r, bool add)
 		put_rule(m, r, add);
 	else
 		put_route(m, r, add);
-	error = ask(rtnl, m, NULL, NULL);
+	error = route_ask(rtnl, m, NULL, NULL);
 	if (add)
 		return error == -EEXIST ? 0 : error;
 	return error == -ENOENT || error == -ESRCH ? 0 : error;

@@ -3,6 +3,7 @@
 #define TARGETS_CAPTURE_STATE_H
 
 #include "targets/capture/edit.h"
+#include "targets/capture/leftover/leftover.h"
 #include "targets/capture/route.h"
 #include "targets/target.h"
 
@@ -24,6 +25,9 @@ struct problem {
 struct state {
 	vec_of(struct space) spaces;     /* the node's own first, then in the order of their paths */
 	vec_of(struct problem) problems; /* desired */
+	/* Desired: whose leftovers of other meshes are looked for, in its own namespace. NULL: nobody's. */
+	const struct mesh_node *node;
+	struct leftovers leftovers; /* live */
 };
 
 /* The space of that namespace, or NULL. */
@@ -35,6 +39,9 @@ struct transition {
 	const struct space *want, *live;
 	struct edits edits;
 	vec_of(const struct route *) add_routes, remove_routes;
+	const struct texts *adopt; /* meshes whose leftovers in nf_tables go in the same transaction; NULL: none */
+	const struct leftovers
+		*elsewhere; /* the adopted of these that are not in nf_tables go, and nothing else */
 };
 
 const struct state *capture_desire(const struct site *site, struct arena *a);
@@ -43,7 +50,10 @@ void capture_diff(const struct state *want, const struct state *live, struct app
 bool capture_apply(struct host *h, struct change *changes, size_t n, struct arena *a, struct diags *d);
 void capture_record(const struct state *want, struct applied *out);
 
-/* A fresh look at the rules of a namespace, without a message. 0 or -errno. */
-int capture_look(const char *netns, struct arena *a, struct ruleset *out);
+/*
+ * A fresh look at the rules of a namespace, without a message, and at the leftovers that nf_tables has at that
+ * very moment, unless `leftovers` is NULL. 0 or -errno.
+ */
+int capture_look(const char *netns, struct arena *a, struct ruleset *out, struct leftovers *leftovers);
 
 #endif
