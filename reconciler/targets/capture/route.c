@@ -249,6 +249,8 @@ static void put_route(struct nlmsghdr *m, const struct route *r, bool add)
 	header->rtm_type = RTN_LOCAL;
 	mnl_attr_put_u32(m, RTA_TABLE, r->table);
 	mnl_attr_put_u32(m, RTA_OIF, LOOPBACK);
+	/* Another mesh's route in the same table is another route, by its metric: both can come and go. */
+	mnl_attr_put_u32(m, RTA_PRIORITY, ROUTE_PROTOCOL);
 }
 
 static int change(struct rtnl *rtnl, const struct route *r, bool add)
