@@ -60,7 +60,7 @@ FOREIGN = """\
 -A OUTPUT -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
 -A OUTPUT -p udp -m udp --dport 5353 -j REDIRECT --to-ports 15053
 -A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
--A DOCKER -i docker0 -j RETURN
+[3:180] -A DOCKER -i docker0 -j RETURN
 -A ISTIOLIKE -p tcp -j REDIRECT --to-ports 15001
 -A MY_ISTIO_RULES -p tcp -j RETURN
 COMMIT
@@ -76,7 +76,7 @@ COMMIT
 :INPUT ACCEPT [0:0]
 :FORWARD ACCEPT [0:0]
 :OUTPUT ACCEPT [0:0]
--A INPUT -p tcp -m tcp --dport 12345 -j DROP
+[7:420] -A INPUT -p tcp -m tcp --dport 12345 -j DROP
 COMMIT
 """
 FIREWALL = """
@@ -201,7 +201,7 @@ class Leftovers(Case):
             for table in sorted(listed.split()):
                 out.append(self.inside(f"{legacy}-save", "-c", "-t", table))
         for nft in ("iptables-nft", "ip6tables-nft"):
-            out.append(self.inside(f"{nft}-save"))
+            out.append(self.inside(f"{nft}-save", "-c"))
         for table in sorted(self.inside("nft", "list", "tables").splitlines()):
             if table.split()[1] == "inet" and table != "table inet enmesh":
                 out.append(self.inside("nft", "list", *table.split()))
@@ -258,7 +258,7 @@ class Leftovers(Case):
         self.assertRegex("\n".join(status["warnings"]), f"{mesh} has left rules.* to port (15001|4140)")
 
     def foreign(self, binary):
-        self.inside(f"{binary}-restore", "--noflush", input=FOREIGN)
+        self.inside(f"{binary}-restore", "--noflush", "--counters", input=FOREIGN)
         self.inside("nft", "-f", "-", input=FIREWALL)
 
     def istio_case(self, name, binary=None, flags=()):
@@ -294,6 +294,14 @@ class Leftovers(Case):
             self.inside("ip", "rule", "add", "fwmark", "1337", "lookup", "133", "pref", priority)
         self.adopt_and_expect("istio", before, capture="mode: tproxy")
         self.assertIn("proto 101", self.inside("ip", "route", "show", "table", "133"))
+
+    @unittest.skipUnless(os.path.exists(AGENT), f"{AGENT} is missing; tests/parts/get istio brings it")
+    def test_rules_written_twice_and_those_of_an_earlier_mode_go(self):
+        self.foreign("iptables-nft")
+        before = self.look()
+        for name, binary in (("dns", "iptables-nft"), ("tproxy", "iptables-legacy")):
+            self.istio(*ISTIO[name], binary=binary)
+        self.adopt_and_expect("istio", before)
 
     def test_leftovers_of_other_meshes_go_and_nothing_else(self):
         for mesh, rules in (("kuma", KUMA), ("consul", CONSUL), ("linkerd", LINKERD)):
