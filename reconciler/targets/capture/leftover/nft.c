@@ -78,12 +78,11 @@ static int on_name(const struct nlmsghdr *message, void *context)
 {
 	const struct nfgenmsg *header = mnl_nlmsg_get_payload(message);
 	const char *table = NULL, *chain = NULL;
-	const struct nlattr *attribute;
+	struct nlattr *attribute; /* the macro takes no pointer to const */
 	struct looking *l = context;
 	struct place *p;
 
-	mnl_attr_for_each(attribute, message, sizeof(*header))
-	{
+	mnl_attr_for_each (attribute, message, sizeof(*header)) {
 		if (mnl_attr_validate(attribute, MNL_TYPE_UNSPEC) < 0)
 			continue;
 		if (mnl_attr_get_type(attribute) == NFTA_CHAIN_TABLE)

@@ -53,14 +53,13 @@ static int on_rule(const struct nlmsghdr *message, void *context)
 {
 	const struct fib_rule_hdr *header = mnl_nlmsg_get_payload(message);
 	struct old_lookup l = { .family = header->family, .table = header->table };
-	const struct nlattr *attribute;
+	struct nlattr *attribute; /* the macro takes no pointer to const */
 	struct reading *r = context;
 	uint32_t mask = UINT32_MAX;
 
 	l.plain = header->action == FR_ACT_TO_TBL && !header->src_len && !header->dst_len && !header->tos &&
 		  !(header->flags & FIB_RULE_INVERT);
-	mnl_attr_for_each(attribute, message, sizeof(*header))
-	{
+	mnl_attr_for_each (attribute, message, sizeof(*header)) {
 		if (mnl_attr_get_type(attribute) == FRA_PROTOCOL && mnl_attr_get_u8(attribute) == ROUTE_PROTOCOL)
 			return MNL_CB_OK;
 		l.plain &= read_attribute(attribute, &l, &mask);
@@ -84,11 +83,10 @@ static int on_route(const struct nlmsghdr *message, void *context)
 {
 	const struct rtmsg *header = mnl_nlmsg_get_payload(message);
 	uint32_t table = header->rtm_table, interface = 0, priority = 0;
-	const struct nlattr *attribute;
+	struct nlattr *attribute; /* the macro takes no pointer to const */
 	struct old_route *wanted = context;
 
-	mnl_attr_for_each(attribute, message, sizeof(*header))
-	{
+	mnl_attr_for_each (attribute, message, sizeof(*header)) {
 		if (mnl_attr_validate(attribute, MNL_TYPE_U32) < 0)
 			continue;
 		if (mnl_attr_get_type(attribute) == RTA_TABLE)
