@@ -121,11 +121,12 @@ static bool look_at_all(
 /* Leftovers that are not in nf_tables; then all of them are told apart, and those that stay are named. */
 static bool look_elsewhere(const struct mesh_node *node, struct state *live, struct arena *a, struct diags *d)
 {
+	const struct node *spec = node_get(node->node, "spec");
 	int error = leftover_read_elsewhere(a, &live->leftovers);
 
 	if (error)
 		return unreadable(error, "routing rules", NULL, d);
-	leftover_warn(&live->leftovers, &node->adopt, node_get(node->node, "spec"), d);
+	leftover_warn(&live->leftovers, &node->adopt, spec ? spec : node->node, d);
 	return true;
 }
 
