@@ -1,4 +1,5 @@
 """What tests of capture share: a mesh of one node as documents, its passes, and both ends of connections."""
+import difflib
 import json
 import os
 import select
@@ -65,7 +66,10 @@ class Case:
             print(f"not ok: {what}\n{detail}", flush=True)
 
     def equal(self, what, got, wanted):
-        self.check(what, got == wanted, f"got {got!r}, not {wanted!r}")
+        a, b = ([*map(str, x)] if isinstance(x, list) else str(x) for x in (wanted, got))
+        a, b = ("\n".join(x) if isinstance(x, list) else x for x in (a, b))
+        self.check(what, got == wanted, "\n".join(difflib.unified_diff(a.splitlines(), b.splitlines(), "wanted", "got", n=1,
+                                                                       lineterm="")))
 
     def end(self):
         if self.failures:

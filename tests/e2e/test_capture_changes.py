@@ -52,7 +52,7 @@ def blocks(ruleset):
     out = []
     for table in ruleset.split("\n}\n"):
         head, _, body = table.partition(" {\n")
-        out += [f"{head}: {b.strip()}" for b in body.split("\n\t}\n")] if body else [head]
+        out += [f"{head}: {b.strip()}" for b in f"{body}\n".split("\n\t}\n")] if body else [head]
     return sorted(out)
 
 
@@ -85,7 +85,7 @@ def transitions(case, node, places):
 
 # ---- repairs ----
 
-CAPTURE = {"mode": "tproxy", "families": V4, "uncapturedFamily": "refuse", "outbound": {"excludeCidrs": ["10.9.0.0/16", "10.8.0.0/16"],
+CAPTURE = {"mode": "tproxy", "families": V4, "uncapturedFamily": "refuse", "outbound": {"excludeCidrs": ["10.9.0.0/16", "192.168.0.0/16"],
                                                                                        "excludePorts": [123]}}
 
 
@@ -125,8 +125,10 @@ REPAIRS = [
     ("a rule deleted", delete_a_rule, ["out-policy"], True),
     ("a rule added", "insert rule inet enmesh out-policy ip daddr 192.0.2.1 accept", ["out-policy", "192.0.2.1"], True),
     ("a rule that enmesh has no word for", "add rule inet enmesh out-policy limit rate 3/second accept", ["out-policy"], True),
+    ("an element added beside another", "add element inet enmesh out-policy-exclude-ipv4 { 10.8.0.0/16, 10.10.0.0/16 }",
+     ["10.8.0.0/16", "10.10.0.0/16"], True),
     ("an element added", "add element inet enmesh out-policy-exclude-ipv4 { 10.7.0.0/16 }", ["10.7.0.0/16"], True),
-    ("an element deleted", "delete element inet enmesh out-policy-exclude-ipv4 { 10.8.0.0/16 }", ["10.8.0.0/16"], True),
+    ("an element deleted", "delete element inet enmesh out-policy-exclude-ipv4 { 192.168.0.0/16 }", ["192.168.0.0/16"], True),
     ("an element of a map changed", "delete element inet enmesh user-proxy { 2001 }; add element inet enmesh user-proxy { 2001 : 4711 }",
      ["4711", "15001"], True),
     ("an element of a verdict map deleted", "delete element inet enmesh user-policy { 2001 }", ["user-policy", "2001"], True),
@@ -134,7 +136,7 @@ REPAIRS = [
     ("a chain added", "add chain inet enmesh evil { type filter hook input priority 5; policy drop; }", ["evil"], True),
     ("a set added", "add set inet enmesh evil { type ipv4_addr; elements = { 192.0.2.1 } }", ["evil"], True),
     ("a chain flushed", "flush chain inet enmesh out-policy", ["out-policy"], True),
-    ("the table made dormant", "add table inet enmesh { flags dormant; }", ["dormant"], True),
+    ("the table made dormant", "add table inet enmesh { flags dormant; }", ["flags 0x1"], True),
     ("the table deleted", "delete table inet enmesh", ["out-policy"], False),
     ("everything flushed", "flush ruleset", ["out-policy"], False),
 ]
