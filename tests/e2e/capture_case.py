@@ -108,7 +108,7 @@ class Listener:
         args = [*owner[:1], *keep, *owner[1:], "python3", PEER, "listen", *(["--transparent"] if transparent else [])]
         for port in ports:
             args += ["--port", port]
-        self.process = node.start_process(*args, stdout=subprocess.PIPE, stderr=sys.stderr)
+        self.process = node.start_process(*args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=sys.stderr)
         if not select.select([self.process.stdout], [], [], 20)[0] or self.process.stdout.readline() != b"ready\n":
             raise RuntimeError(f"no listener on {ports}")
 
@@ -116,7 +116,8 @@ class Listener:
         return self
 
     def __exit__(self, *_):
-        self.process.kill()
+        # What was started is not the process itself, which runs in the node: it ends with its input.
+        self.process.stdin.close()
         self.process.wait()
         self.process.stdout.close()
 

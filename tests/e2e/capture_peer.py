@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Both ends of a connection, for tests of capture.
 
-capture_peer.py listen [--transparent] [--port PORT]...    answers each connection, and each datagram, with "PORT PEER", until it is ended
+capture_peer.py listen [--transparent] [--port PORT]...    answers each connection, and each datagram, with "PORT PEER", until standard input ends
 capture_peer.py connect [--udp] [--from ADDRESS] HOST PORT...    says per port what came back: the answer, "refused", "timeout", …
 """
 import argparse
 import asyncio
 import errno
 import socket
+import sys
 
 TIMEOUT = 3
 IP_TRANSPARENT, IPV6_TRANSPARENT = 19, 75
@@ -29,15 +30,19 @@ def plain(address):
     return address.removeprefix("::ffff:")
 
 
-class Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, port):
-        self.port = port
+def answer_datagrams(port):
+    """From the address that was asked, which a reply must come from."""
+    s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+    s.bind(("::", port))
 
-    def connection_made(self, transport):
-        self.transport = transport
+    def answer():
+        _, ancillary, _, peer = s.recvmsg(2000, 200)
+        asked = [(level, kind, data[:16] + bytes(4)) for level, kind, data in ancillary if kind == socket.IPV6_PKTINFO]
+        s.sendmsg([f"{port} {plain(peer[0])}".encode()], asked, 0, peer)
 
-    def datagram_received(self, _, peer):
-        self.transport.sendto(f"{self.port} {plain(peer[0])}".encode(), peer)
+    asyncio.get_running_loop().add_reader(s, answer)
 
 
 async def listen(args):
@@ -53,9 +58,9 @@ async def listen(args):
 
         await asyncio.start_server(answer, sock=listening(port, args.transparent), backlog=4096)
         if not args.transparent:
-            await loop.create_datagram_endpoint(lambda port=port: Datagrams(port), local_addr=("::", port))
+            answer_datagrams(port)
     print("ready", flush=True)
-    await asyncio.Event().wait()
+    await loop.run_in_executor(None, sys.stdin.read)
 
 
 def connect(args, port):
@@ -89,6 +94,7 @@ def main():
     args = parser.parse_args()
     if args.command == "listen":
         asyncio.run(listen(args))
+        return
     for port in args.ports:
         print(connect(args, port))
 

@@ -189,6 +189,7 @@ def itself(case, node, client):
     with tempfile.TemporaryDirectory(prefix="enmesh-itself-") as directory:
         api = ControlPlane(os.path.join(directory, "api"), crds=True, address=CLIENT, netns=client.netns)
         api.start()
+        api.kubectl("create", "namespace", "apps")
         try:
             node.copy_in(api.token_file("admin"), "/etc/enmesh/token", 0o600)
             node.copy_in(api.ca_file, "/etc/enmesh/ca.crt")
