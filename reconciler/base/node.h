@@ -70,6 +70,7 @@ uint64_t node_hash(const struct node *n);
 /* RFC 6901 pointer of a linked node; "" is the root. Good for shallow copies too. */
 const char *node_pointer(const struct node *n, struct arena *a);
 
+/* Evaluates `n` twice: nothing that makes a node may be in it. */
 #define node_each(it, n) for (const struct node *it = node_first(n), *it##_end = node_end(n); it != it##_end; it++)
 
 /* For node_each: the items of a list or map, none for anything else. */

@@ -1,3 +1,5 @@
+#include <ctype.h>
+
 #include "base/str.h"
 #include "cli/output.h"
 #include "cli/settings.h"
@@ -24,17 +26,44 @@ static enum code read_settings(struct session *s, struct settings *out)
 	return settings_read_source(s, out);
 }
 
-/* Text in nft syntax is what a target describes as a string, or as one named nft. */
+/* A comment of one line, whatever is in the text: what follows would be read as rules. */
+static void add_comment(struct str *out, const char *text)
+{
+	str_add(out, "# ");
+	for (; *text; text++)
+		str_printf(out, "%c", iscntrl((unsigned char)*text) ? '?' : *text);
+	str_add(out, "\n");
+}
+
+/* The rules of one place, after what nft has no words for. */
+static void add_nft(struct str *out, const struct node *place)
+{
+	const char *text = place->type == NODE_STRING ? place->string : node_get_text(place, "nft");
+	const char *netns = place->type == NODE_MAP ? node_get_text(place, "networkNamespace") : NULL;
+	const struct node *routes = place->type == NODE_MAP ? node_get(place, "routes") : NULL;
+
+	if (!text)
+		return;
+	if (netns)
+		add_comment(out, arena_printf(out->arena, "network namespace %s", netns));
+	if (routes)
+		node_each (route, routes)
+			add_comment(out, route->string);
+	str_printf(out, "%s%s", text, str_ends(text, "\n") ? "" : "\n");
+}
+
+/* Text in nft syntax is what a target describes as a string, as a map with one named nft, or as a list of these.
+ */
 static bool print_nft(struct session *s, const struct node *described)
 {
 	struct str out = { .arena = s->arena };
 
-	node_each (it, described) {
-		const char *text = it->type == NODE_STRING ? it->string : node_get_text(it, "nft");
-
-		if (text)
-			str_printf(&out, "%s%s", text, str_ends(text, "\n") ? "" : "\n");
-	}
+	node_each (it, described)
+		if (it->type == NODE_LIST)
+			node_each (place, it)
+				add_nft(&out, place);
+		else
+			add_nft(&out, it);
 	return output_text(s, str_text(&out));
 }
 

@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <limits.h>
 #include <netdb.h>
+#include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 enum {
 	ENTRY_MAX = 1024 * 1024, /* a group of very many members */
 	RESOLV_CONF_MAX = 64 * 1024,
+	LISTENER_WAIT_MS = 200,
 };
 
 struct buffer {
@@ -175,7 +177,20 @@ static void look_up_resolvers(struct facts *facts, struct arena *a)
 	}
 }
 
-/* Where nothing listens, a connection over loopback is refused at once. */
+/*
+ * Where nothing listens, a connection over loopback is refused at once; but the call of a non-blocking socket only
+ * says that it is on its way. A listener that is too busy to answer is none that is down.
+ */
+static bool is_refused(int fd)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLOUT };
+	int error = 0;
+	socklen_t size = sizeof(error);
+
+	return poll(&wait, 1, LISTENER_WAIT_MS) > 0 && !getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) &&
+	       error == ECONNREFUSED;
+}
+
 static bool is_down(uint16_t port)
 {
 	struct sockaddr_in to = {
@@ -188,7 +203,9 @@ static bool is_down(uint16_t port)
 		return false;
 	/* Without the right to set it, the rules are not enmesh's to write either. */
 	setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
-	return connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0 && errno == ECONNREFUSED;
+	if (!connect(fd, (const struct sockaddr *)&to, sizeof(to)))
+		return false;
+	return errno == EINPROGRESS ? is_refused(fd) : errno == ECONNREFUSED;
 }
 
 static void look_up_listener(struct fact_listener *f)

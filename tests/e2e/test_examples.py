@@ -14,7 +14,8 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 from control_plane import ControlPlane, is_write  # noqa: E402
-from lab import Lab, Watch, part, wait_for  # noqa: E402
+from lab import Lab, part, wait_for  # noqa: E402
+from watch import Watch  # noqa: E402
 
 CONTROL = "10.77.0.1"
 MESH = "/etc/enmesh/mesh"

@@ -181,7 +181,7 @@ static void decide_loopback(const struct decisions *d)
 	let_proxies_go(d, FIELD_USER, PROXY_USERS);
 	if (loopback)
 		hairpins(d, FIELD_GROUP, GROUP_INBOUND, false);
-	for (size_t i = 0; d->dns && !loopback && i < array_len(build_families); i++)
+	for (size_t i = 0; d->dns && !d->refuse && !loopback && i < array_len(build_families); i++)
 		if (has_family(d, &build_families[i]))
 			hairpin_dns(d, &build_families[i]);
 	let_proxies_go(d, FIELD_GROUP, PROXY_GROUPS);
@@ -206,7 +206,10 @@ static void decide_owner_groups(const struct decisions *d)
 	let_go(d, r, "other groups");
 }
 
-/* [ip daddr @resolvers-ipv4] udp dport 53 counter goto to-dns */
+/*
+ * [ip daddr @resolvers-ipv4] udp dport 53 counter goto to-dns, or what refuses: a datagram of this machine that is
+ * dropped fails in the call that sends it.
+ */
 static void decide_dns_query(const struct decisions *d, enum field port, enum field dest, const char *resolvers)
 {
 	struct rule *r = add_rule(d);
@@ -215,7 +218,12 @@ static void decide_dns_query(const struct decisions *d, enum field port, enum fi
 		build_match_set(&d->c->b, r, dest, resolvers);
 	build_match(&d->c->b, r, port, value_port(DNS_PORT));
 	build_count(&d->c->b, r);
-	build_verdict(&d->c->b, r, VERDICT_GOTO, TO_DNS);
+	if (!d->refuse)
+		build_verdict(&d->c->b, r, VERDICT_GOTO, TO_DNS);
+	else if (port == FIELD_TCP_DEST_PORT)
+		build_statement(&d->c->b, r, STATEMENT_RESET, (struct value){ 0 });
+	else
+		build_verdict(&d->c->b, r, VERDICT_DROP, NULL);
 }
 
 static const char *resolver_set(struct compiling *c, const struct family *f)
@@ -517,8 +525,9 @@ static void add_refusals(struct compiling *c)
 	if (c->everyone && leaves_family_out(c->everyone->capture))
 		goto_everyone(c, base, "refuse-out-");
 	vec_each (capture, &c->captures) {
-		struct decisions d = { c, *capture, NULL, true, false };
+		struct decisions d = decisions_of(c, *capture);
 
+		d.refuse = true;
 		if (!leaves_family_out(*capture))
 			continue;
 		d.chain = ruleset_add_chain(c->b.out, c->b.arena, policy_name(c, "refuse-out-", *capture, ""));

@@ -38,6 +38,7 @@ static void add_routes(struct space *space, const struct mesh_capture *capture, 
 		*vec_push(a, &space->routes.list) = r;
 		r.kind = ROUTE_RULE;
 		r.mark = capture->tproxy_mark;
+		r.priority = ROUTE_RULE_PRIORITY;
 		*vec_push(a, &space->routes.list) = r;
 	}
 }

@@ -26,8 +26,12 @@ static const char *route_address(const char *netns, const struct route *r, struc
 	const char *family = r->family == AF_INET ? "ipv4" : "ipv6",
 		   *what = r->kind == ROUTE_RULE ? "rule" : "table";
 
-	return netns ? arena_printf(a, "capture/[%s]/route/%s/%s/%u", netns, family, what, r->table)
-		     : arena_printf(a, "capture/route/%s/%s/%u", family, what, r->table);
+	const char *address = netns ? arena_printf(a, "capture/[%s]/route/%s/%s/%u", netns, family, what, r->table)
+				    : arena_printf(a, "capture/route/%s/%s/%u", family, what, r->table);
+
+	return r->kind == ROUTE_RULE && r->priority != ROUTE_RULE_PRIORITY
+		       ? arena_printf(a, "%s/%u", address, r->priority)
+		       : address;
 }
 
 static const char *chain_digest(const struct chain *c, struct arena *a)

@@ -785,7 +785,7 @@ int nft_read(struct nft *nft, struct arena *a, struct ruleset *out)
 	/* The dumps are several looks: all of them must have seen the same ruleset. */
 	if (after != ruleset.generation)
 		return -EINTR;
-	ruleset_normalize(&ruleset, a);
+	ruleset_sort(&ruleset, a);
 	*out = ruleset;
 	return 0;
 }

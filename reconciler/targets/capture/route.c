@@ -16,7 +16,6 @@
 
 enum {
 	READ_SIZE = 64 * 1024,
-	RULE_PRIORITY = 32100, /* before the main table's 32766, behind what people set by hand */
 };
 
 struct reading {
@@ -34,7 +33,9 @@ int route_compare(const struct route *a, const struct route *b)
 		return (a->family > b->family) - (a->family < b->family);
 	if (a->table != b->table)
 		return (a->table > b->table) - (a->table < b->table);
-	return (a->mark > b->mark) - (a->mark < b->mark);
+	if (a->mark != b->mark)
+		return (a->mark > b->mark) - (a->mark < b->mark);
+	return (a->priority > b->priority) - (a->priority < b->priority);
 }
 
 static int by_value(const void *left, const void *right)
@@ -58,6 +59,9 @@ const char *route_text(const struct route *r, struct arena *a)
 {
 	const char *family = r->family == AF_INET6 ? "-6 " : "";
 
+	if (r->kind == ROUTE_RULE && r->priority != ROUTE_RULE_PRIORITY)
+		return arena_printf(a, "ip %srule pref %" PRIu32 " fwmark 0x%" PRIx32 " lookup %" PRIu32, family,
+			r->priority, r->mark, r->table);
 	if (r->kind == ROUTE_RULE)
 		return arena_printf(
 			a, "ip %srule fwmark 0x%" PRIx32 " lookup %" PRIu32, family, r->mark, r->table);
@@ -233,7 +237,7 @@ static void put_rule(struct nlmsghdr *m, const struct route *r, bool add)
 	mnl_attr_put_u32(m, FRA_FWMARK, r->mark);
 	mnl_attr_put_u32(m, FRA_FWMASK, UINT32_MAX);
 	mnl_attr_put_u32(m, FRA_TABLE, r->table);
-	mnl_attr_put_u32(m, FRA_PRIORITY, r->priority ? r->priority : RULE_PRIORITY);
+	mnl_attr_put_u32(m, FRA_PRIORITY, r->priority);
 	mnl_attr_put_u8(m, FRA_PROTOCOL, ROUTE_PROTOCOL);
 }
 

@@ -15,6 +15,9 @@
 /* Not among those of rt_protos(5); 'e'. */
 enum { ROUTE_PROTOCOL = 101 };
 
+/* Before the main table's 32766, behind what people set by hand. */
+enum { ROUTE_RULE_PRIORITY = 32100 };
+
 struct route {
 	enum route_kind {
 		ROUTE_TABLE, /* local default dev lo table TABLE */
@@ -22,7 +25,7 @@ struct route {
 	} kind;
 	int family; /* AF_INET, AF_INET6 */
 	uint32_t table, mark;
-	uint32_t priority; /* of a live rule */
+	uint32_t priority; /* of a rule; one more at another priority is not ours to keep */
 };
 
 struct routes {

@@ -242,20 +242,25 @@ static void name_again(struct ruleset *r, struct arena *a)
 		names_add(a, &r->set_names, s->name, (size_t)(s - r->sets.items));
 }
 
-void ruleset_normalize(struct ruleset *r, struct arena *a)
+void ruleset_sort(struct ruleset *r, struct arena *a)
 {
 	if (r->chains.n)
 		qsort(r->chains.items, r->chains.n, sizeof(*r->chains.items), by_chain_name);
 	if (r->sets.n)
 		qsort(r->sets.items, r->sets.n, sizeof(*r->sets.items), by_set_name);
 	name_again(r, a);
-	vec_each (s, &r->sets) {
+	vec_each (s, &r->sets)
 		if (s->elements.n)
 			qsort_r(s->elements.items, s->elements.n, sizeof(*s->elements.items), by_key, s);
-		merge(s);
-	}
 	vec_each (c, &r->chains)
 		vec_each (rule, &c->rules)
 			if (!rule->foreign)
 				rule->text = print_rule(rule, a);
+}
+
+void ruleset_normalize(struct ruleset *r, struct arena *a)
+{
+	ruleset_sort(r, a);
+	vec_each (s, &r->sets)
+		merge(s);
 }

@@ -196,6 +196,10 @@ int element_compare(const struct set *s, const struct element *a, const struct e
 /* Puts everything in order, merges intervals, and makes the texts of the rules. */
 void ruleset_normalize(struct ruleset *r, struct arena *a);
 
+/* The same for what the kernel holds: adjacent ranges stay two, because the kernel removes them only as they were
+ * added. */
+void ruleset_sort(struct ruleset *r, struct arena *a);
+
 /* ---- print.c: nft's text ---- */
 
 const char *print_value(enum type type, const struct value *v, struct arena *a);

@@ -24,13 +24,15 @@ static int read_text(const char *state_dir, struct arena *a, struct bytes *out)
 
 int spaces_read(const char *state_dir, struct arena *a, struct texts *out)
 {
+	const struct node *root;
 	const char *problem;
 	struct bytes text;
 	int r = read_text(state_dir, a, &text);
 
 	if (r)
 		return r;
-	node_each (it, node_get(text.size ? json_read(text.data, text.size, a, &problem) : NULL, "namespaces"))
+	root = text.size ? json_read(text.data, text.size, a, &problem) : NULL;
+	node_each (it, node_get(root, "namespaces"))
 		if (node_text(it))
 			*vec_push(a, &out->list) = it->string;
 	return 0;
