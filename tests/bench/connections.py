@@ -146,10 +146,14 @@ def istio_apply(netns, directory, variant, flags):
             link = f"{tools}/{family}{suffix}"
             if not os.path.lexists(link):
                 os.symlink(f"/usr/sbin/{family}-{variant}{suffix}", link)
-    p = subprocess.run(["ip", "netns", "exec", netns, f"{parts_dir()}/bin/pilot-agent", "istio-iptables", *flags], capture_output=True,
+    p = subprocess.run(["ip", "netns", "exec", netns, f"{parts_dir()}/bin/pilot-agent", "istio-iptables", "--force-iptables-binary", variant,
+                        *flags], capture_output=True,
                        text=True, env={"PATH": f"{tools}:/usr/sbin:/usr/bin:/sbin:/bin"})
     if p.returncode:
         raise RuntimeError(p.stderr[-2000:])
+    for other in ("nft", "legacy"):
+        if ("-A" in sh("ip", "netns", "exec", netns, f"/usr/sbin/iptables-{other}-save", "-t", "nat").stdout) != (other == variant):
+            raise RuntimeError(f"istio-iptables did not write where it was told to: {variant}")
 
 
 def measure(program, clients):
