@@ -44,6 +44,11 @@ const struct opt opts_run_dir[] = {
 	{ 0 },
 };
 
+const struct opt opts_state[] = {
+	OPT_STRING(0, "state-dir", "DIR", ARGS, state_dir, "directory of what is kept across boots (default: /var/lib/enmesh)"),
+	{ 0 },
+};
+
 const struct opt opts_machine[] = {
 	OPT_STRING(0, "state-dir", "DIR", ARGS, state_dir, "directory of what is kept across boots (default: /var/lib/enmesh)"),
 	OPT_STRING(0, "run-dir", "DIR", ARGS, run_dir, "directory of lock and status (default: /run/enmesh)"),

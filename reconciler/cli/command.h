@@ -27,6 +27,10 @@ struct arguments {
 	const char *config, *node, *state_dir, *run_dir, *cgroup;
 	const char *token_file, *cert_file, *key_file, *ca_file;
 	struct texts targets;
+	struct texts from, to, addresses, closed;
+	const char *interface, *netns;
+	int protocol;
+	bool live;
 	bool strict, dry_run, wait, prune, allow_mass_prune, mesh_objects, detailed_exit_code;
 	int diff_exit_code;
 	long long timeout_ms, lock_timeout_ms; /* timeout -1: not given */
@@ -35,7 +39,7 @@ struct arguments {
 
 /* The tables that several commands share; arguments.c. */
 extern const struct opt opts_general[], opts_config[], opts_node[], opts_format[], opts_report[], opts_run_dir[],
-	opts_machine[], opts_targets[], opts_lock[], opts_prune[];
+	opts_state[], opts_machine[], opts_targets[], opts_lock[], opts_prune[];
 
 struct session {
 	struct arena *arena;

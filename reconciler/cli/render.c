@@ -14,18 +14,6 @@ static const struct opt opts[] = {
 	{ 0 },
 };
 
-/* Where both are given no settings are needed, so any machine will do. */
-static enum code read_settings(struct session *s, struct settings *out)
-{
-	*out = (struct settings){ 0 };
-	if (s->args.operands.list.n && s->args.node && !s->args.config) {
-		out->source = s->args.operands.list.items[0];
-		out->node = s->args.node;
-		return CODE_OK;
-	}
-	return settings_read_source(s, out);
-}
-
 /* A comment of one line, whatever is in the text: what follows would be read as rules. */
 static void add_comment(struct str *out, const char *text)
 {
@@ -91,7 +79,7 @@ static enum code run_render(struct session *s)
 {
 	struct pass p = { .arena = s->arena, .diags = s->diags };
 	struct settings settings;
-	enum code code = read_settings(s, &settings);
+	enum code code = settings_read_offline(s, &settings);
 
 	if (code == CODE_OK)
 		code = settings_targets(s, &p.targets);

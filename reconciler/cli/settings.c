@@ -103,6 +103,14 @@ enum code settings_read_source(struct session *s, struct settings *out)
 	return code;
 }
 
+enum code settings_read_offline(struct session *s, struct settings *out)
+{
+	if (!s->args.operands.list.n || !s->args.node || s->args.config)
+		return settings_read_source(s, out);
+	*out = (struct settings){ .source = s->args.operands.list.items[0], .node = s->args.node };
+	return CODE_OK;
+}
+
 static const struct target *find_target(const char *name)
 {
 	for (const struct target *const *t = targets_all; *t; t++)

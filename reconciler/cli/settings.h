@@ -19,6 +19,9 @@ enum code settings_read(struct session *s, struct settings *out);
 /* As above, for commands that need a source. */
 enum code settings_read_source(struct session *s, struct settings *out);
 
+/* As above; where source and node are given as arguments no settings are needed, so any machine will do. */
+enum code settings_read_offline(struct session *s, struct settings *out);
+
 /* The targets that --target names, or all. */
 enum code settings_targets(struct session *s, const struct target *const **out);
 

@@ -43,6 +43,15 @@ static struct node *document(struct arena *a)
 	return root;
 }
 
+struct node *json_document(const struct pass *p, struct arena *a)
+{
+	struct node *root = document(a);
+
+	if (p->source)
+		put_source(root, p, a);
+	return root;
+}
+
 const struct node *json_diagnostics(const struct pass *p, const struct diags *d, struct arena *a)
 {
 	struct node *root = document(a);

@@ -6,6 +6,9 @@
 
 #define JSON_FORMAT_VERSION "1.0"
 
+/* A beginning: format version, and source if there is one. */
+struct node *json_document(const struct pass *p, struct arena *a);
+
 /* Of `validate`: schemas/diagnostics.schema.json. */
 const struct node *json_diagnostics(const struct pass *p, const struct diags *d, struct arena *a);
 

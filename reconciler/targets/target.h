@@ -6,7 +6,7 @@
 #define TARGETS_TARGET_H
 
 #include "base/diag.h"
-#include "model/site.h"
+#include "model/connection.h"
 #include "plan/plan.h"
 #include "store/applied.h"
 
@@ -79,6 +79,22 @@ struct target {
 
 	/* Pure: the state for people and robots, as `render` shows it. */
 	const struct node *(*describe)(const struct state *want, struct arena *a);
+
+	/*
+	 * Pure: what becomes of a connection in a state, desired or live, and why: an item of "traces" in
+	 * schemas/trace.schema.json. `netns`: path of the network namespace; NULL: the node's own. NULL: what the
+	 * target has decides nothing about connections.
+	 */
+	const struct node *(*trace)(const struct state *state, const char *netns, const struct connection *c,
+		const struct network *n, struct arena *a);
+
+	/*
+	 * Effect, read only: adds to `out` the addresses and listeners of this machine, and finds by which
+	 * interface and with which source each of the connections goes. False: they could not be read, and an
+	 * error was added. NULL with trace.
+	 */
+	bool (*survey)(const char *netns, struct connection *c, size_t n, struct arena *a, struct network *out,
+		struct diags *d);
 };
 
 extern const struct target target_capture, target_processes, target_objects;

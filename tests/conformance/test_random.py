@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""test_random.py ENMESH [N [SEED]]: random settings, with the real istio-iptables and with enmesh, connection by connection.
+"""test_random.py ENMESH [N [SEED]]: random settings, with the real istio-iptables, with enmesh, and as `enmesh trace` predicts it,
+connection by connection.
 
 What `compare` records in one run it compares in the next. Needs root, iptables and the part pilot-agent.
 """
@@ -65,8 +66,10 @@ def main(enmesh, n="40", seed=None):
         path = os.path.join(d, "cases.json")
         with open(path, "w") as f:
             json.dump(cases, f)
-        for mode, binary in (("--record", PILOT_AGENT), ("--enmesh", enmesh)):
-            p = subprocess.run([os.path.join(HERE, "compare"), mode, binary, path, os.path.join(d, "expected")], capture_output=True, text=True)
+        expected = os.path.join(d, "expected")
+        for command in (["compare", "--record", PILOT_AGENT, path, expected], ["compare", "--enmesh", enmesh, path, expected],
+                        ["predict.py", enmesh, "--set", path, expected]):
+            p = subprocess.run([sys.executable, os.path.join(HERE, command[0]), *command[1:]], capture_output=True, text=True)
             wrong = [line for line in p.stdout.splitlines() if not line.startswith(("ok ", "recorded "))]
             print("\n".join(wrong), p.stderr, flush=True)
             if p.returncode:

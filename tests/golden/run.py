@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""run.py [--update] ENMESH [CASE...]: what `enmesh validate` says of broken meshes, character by character.
+"""run.py [--update] ENMESH [CASE...]: what `enmesh` says, character by character.
 
-A case is a file in broken/: lines that say what it is about, then "=== PATH" and a file of the source for each part, then
-"=== diagnostics" and what is expected on standard error. Lines of the beginning that are settings:
+A case is a file in broken/ (what `validate` says of broken meshes) or trace/ (ways of connections): lines that say what it is
+about, then "=== PATH" and a file of the source for each part, then "=== diagnostics" and what is expected on standard error, or
+"=== output" and what is expected on both. Lines of the beginning that are settings:
   with: base      the source has base.yaml too
   args: --strict  further arguments
 --update writes what is said now into the cases; read the difference before you commit it. `meson compile -C build
@@ -13,8 +14,8 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-CASES = os.path.join(HERE, "broken")
-END = "diagnostics"
+COMMANDS = {"broken": "validate", "trace": "trace"}  # by folder
+ENDS = ("diagnostics", "output")
 
 
 def parse(text):
@@ -34,10 +35,10 @@ def settings(head):
     return dict(line.split(": ", 1) for line in head.splitlines() if line.startswith(("with: ", "args: ")))
 
 
-def run(enmesh, head, parts):
+def run(enmesh, command, head, parts):
     options = settings(head)
     with tempfile.TemporaryDirectory(prefix="enmesh-test-") as root:
-        files = [part for part in parts if part[0] != END]
+        files = [part for part in parts if part[0] not in ENDS]
         if "with" in options:
             with open(os.path.join(HERE, options["with"] + ".yaml"), encoding="utf-8") as f:
                 files.append((options["with"] + ".yaml", f.read()))
@@ -46,9 +47,9 @@ def run(enmesh, head, parts):
             os.makedirs(os.path.dirname(file), exist_ok=True)
             with open(file, "w", encoding="utf-8") as f:
                 f.write(content)
-        result = subprocess.run([enmesh, "validate", "mesh"] + options.get("args", "").split(), cwd=root, timeout=60,
+        result = subprocess.run([enmesh, command, "mesh"] + options.get("args", "").split(), cwd=root, timeout=60,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    said = result.stderr.decode()
+    said = (result.stdout.decode() if parts[-1][0] == "output" else "") + result.stderr.decode()
     wanted_code = 1 if any(": error: " in line for line in said.splitlines()) else 0
     if result.returncode != wanted_code:
         said += f"exit code {result.returncode}\n"
@@ -59,22 +60,20 @@ def write(path, head, parts, said):
     with open(path, "w", encoding="utf-8") as f:
         f.write(head)
         for name, content in parts:
-            if name != END:
-                f.write(f"=== {name}\n{content}")
-        f.write(f"=== {END}\n{said}")
+            f.write(f"=== {name}\n{said if name in ENDS else content}")
 
 
 def main(arguments):
     update = "--update" in arguments
     enmesh, *names = [a for a in arguments if a != "--update"]
-    names = names or sorted(os.listdir(CASES))
+    names = names or [os.path.join(d, name) for d in COMMANDS for name in sorted(os.listdir(os.path.join(HERE, d)))]
     failed = 0
     for name in names:
-        path = os.path.join(CASES, name)
+        path = os.path.join(HERE, name)
         with open(path, encoding="utf-8") as f:
             head, parts = parse(f.read())
-        said = run(os.path.abspath(enmesh), head, parts)
-        expected = dict(parts).get(END)
+        said = run(os.path.abspath(enmesh), COMMANDS[os.path.dirname(name)], head, parts)
+        expected = parts[-1][1]
         if said == expected:
             continue
         if update:

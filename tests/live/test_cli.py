@@ -8,7 +8,7 @@ import unittest
 
 from cli_case import ENMESH, IS_ROOT, MESH, NODE, Case, clean_environment, main
 
-COMMANDS = ["init", "validate", "render", "diff", "apply", "status", "import", "cleanup", "help"]
+COMMANDS = ["init", "validate", "render", "diff", "apply", "trace", "status", "import", "cleanup", "help"]
 
 
 class Usage(Case):
@@ -45,6 +45,11 @@ class Usage(Case):
         self.refuse("apply", "mesh", "--timeout", "soon", message="expected a duration")
         self.refuse("diff", "mesh", "--target", "captur", message="unknown target 'captur', did you mean 'capture'?")
         self.refuse("diff", "mesh", "--api-cert-file", "/x", message="needs both")
+        self.refuse("trace", "mesh", "--to", "10.0.0.7:443", message="give --from and --to")
+        self.refuse("trace", "mesh", "--from", "user:", "--to", "10.0.0.7:443", message="'user:' is not uid:USER")
+        self.refuse("trace", "mesh", "--from", "uid:1", "--to", "10.0.0.7", message="'10.0.0.7' is not ADDRESS:PORT")
+        self.refuse("trace", "mesh", "--from", "10.0.0.9", "--to", "[::1]:80", message="are of two families")
+        self.refuse("trace", "mesh", "--from", "10.0.0.9", "--to", "10.0.0.7:1", "--closed", "x", message="'x' is not a port")
         self.refuse("--frobnicate", message="unknown option '--frobnicate'")
         self.refuse("import", "linkerd", message="enmesh import istio [FILE…] [-- FLAGS]")
         self.refuse("import", "istio", "--", "--proxy-udi", "1", message="has no flag '--proxy-udi', did you mean '--proxy-uid'?")
@@ -218,6 +223,42 @@ spec: {nodes: all, sidecar: proxy, capture: all, runAs: {user: no-such-user}, po
         self.assertIn("no-such-user", self.enmesh("render", "mesh", "--node", NODE, "-o", "nft").stdout)
         r = self.enmesh("diff", "mesh", "--node", NODE, code=1)
         self.assertIn("this machine has no user 'no-such-user', which the source names", r.stderr)
+
+    def test_trace_tells_users_apart_by_name_and_number(self):
+        self.write("mesh/mesh.yaml", MESH + """---
+apiVersion: enmesh.io/v1alpha1
+kind: MeshSidecar
+metadata: {name: proxy}
+spec: {user: no-such-proxy}
+---
+apiVersion: enmesh.io/v1alpha1
+kind: MeshCapture
+metadata: {name: all}
+spec: {}
+---
+apiVersion: enmesh.io/v1alpha1
+kind: MeshService
+metadata: {name: web}
+spec: {nodes: all, sidecar: proxy, capture: all, runAs: {user: no-such-user}, ports: [{name: http, port: 80}]}
+---
+apiVersion: enmesh.io/v1alpha1
+kind: MeshSidecar
+metadata: {name: second}
+spec: {user: no-such-second, ports: {outbound: 16001, inbound: 16006, tunnel: 16008, admin: 16000}}
+---
+apiVersion: enmesh.io/v1alpha1
+kind: MeshService
+metadata: {name: root}
+spec: {nodes: all, sidecar: second, capture: all, runAs: {user: root}, ports: [{name: http, port: 81}]}
+""")
+        for who, port in ("user:no-such-user", 15001), ("uid:0", 16001), ("user:root", 16001), ("uid:4711", 443), (
+                "user:no-such-proxy", 443):
+            j = self.check("trace", self.enmesh("trace", "mesh", "--node", NODE, "--from", who, "--to", "10.0.0.7:443",
+                                                "-o", "json", "--json-into", "trace.json").stdout)
+            self.assertEqual(j["traces"][0]["landing"]["port"], port, who)
+            with open(self.path("trace.json")) as f:
+                self.assertEqual(self.check("trace", f.read()), j)
+        self.assertEqual(self.enmesh("trace", "mesh", "--node", NODE, "--from", "uid:0", "--to", "10.0.0.7:443", "-q").stdout, "")
 
     def test_target_narrows(self):
         self.mesh()

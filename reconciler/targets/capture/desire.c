@@ -139,4 +139,6 @@ const struct target target_capture = {
 	.apply = capture_apply,
 	.record = capture_record,
 	.describe = describe,
+	.trace = capture_trace,
+	.survey = capture_survey,
 };

@@ -445,8 +445,10 @@ static int on_expression(struct nftnl_expr *e, void *context)
 	for (size_t i = 0; i < array_len(decoders); i++)
 		if (!strcmp(decoders[i].name, name))
 			known = decoders[i].decode(d, e);
-	if (!known)
+	if (!known && !d->rule->foreign) {
 		d->rule->foreign = true;
+		d->rule->known = d->rule->statements.n;
+	}
 	return 0;
 }
 

@@ -285,12 +285,19 @@ const char *print_set_head(const struct set *s, struct arena *a)
 	return str_text(&out);
 }
 
-static void add_chain_head(struct str *out, const struct chain *c)
+const char *chain_type_name(enum chain_type type)
 {
-	static const char *const types[] = {
-		[CHAIN_FILTER] = "filter", [CHAIN_NAT] = "nat", [CHAIN_ROUTE] = "route"
-	};
-	static const char *const hooks[] = {
+	static const char *const names[] = { [CHAIN_REGULAR] = "regular",
+		[CHAIN_FILTER] = "filter",
+		[CHAIN_NAT] = "nat",
+		[CHAIN_ROUTE] = "route" };
+
+	return names[type];
+}
+
+const char *hook_name(uint32_t hook)
+{
+	static const char *const names[] = {
 		[NF_INET_PRE_ROUTING] = "prerouting",
 		[NF_INET_LOCAL_IN] = "input",
 		[NF_INET_FORWARD] = "forward",
@@ -298,8 +305,15 @@ static void add_chain_head(struct str *out, const struct chain *c)
 		[NF_INET_POST_ROUTING] = "postrouting",
 	};
 
-	str_printf(out, "type %s hook %s priority %" PRId32 "; policy %s;", types[c->type],
-		c->hook < array_len(hooks) ? hooks[c->hook] : "?", c->priority, c->drop ? "drop" : "accept");
+	return hook < array_len(names) ? names[hook] : NULL;
+}
+
+static void add_chain_head(struct str *out, const struct chain *c)
+{
+	const char *hook = hook_name(c->hook);
+
+	str_printf(out, "type %s hook %s priority %" PRId32 "; policy %s;", chain_type_name(c->type),
+		hook ? hook : "?", c->priority, c->drop ? "drop" : "accept");
 }
 
 const char *print_chain_head(const struct chain *c, struct arena *a)

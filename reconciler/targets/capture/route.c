@@ -225,6 +225,40 @@ int route_read(struct rtnl *rtnl, bool all, struct arena *a, struct routes *out)
 	return 0;
 }
 
+static int on_way(const struct nlmsghdr *message, void *context)
+{
+	const struct rtmsg *header = mnl_nlmsg_get_payload(message);
+	const struct nlattr *source = attribute_of(message, sizeof(*header), RTA_PREFSRC);
+	struct way *way = context;
+
+	way->interface = attribute_u32(message, sizeof(*header), RTA_OIF);
+	if (source && mnl_attr_get_payload_len(source) <= sizeof(way->source.address)) {
+		way->source.family = header->rtm_family;
+		memcpy(way->source.address, mnl_attr_get_payload(source), mnl_attr_get_payload_len(source));
+	}
+	return MNL_CB_OK;
+}
+
+int route_find(struct rtnl *rtnl, struct way *way)
+{
+	alignas(struct nlmsghdr) char buffer[256];
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	bool v6 = way->to.family == AF_INET6;
+	struct rtmsg *header;
+
+	request->nlmsg_type = RTM_GETROUTE;
+	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
+	header->rtm_family = (uint8_t)way->to.family;
+	header->rtm_dst_len = v6 ? 128 : 32;
+	mnl_attr_put(request, RTA_DST, v6 ? 16 : 4, way->to.address);
+	if (way->mark)
+		mnl_attr_put_u32(request, RTA_MARK, way->mark);
+	if (way->user)
+		mnl_attr_put_u32(request, RTA_UID, *way->user);
+	return route_ask(rtnl, request, on_way, way);
+}
+
 /* ---- writing ---- */
 
 static void put_rule(struct nlmsghdr *m, const struct route *r, bool add)

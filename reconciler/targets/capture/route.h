@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/vec.h"
+#include "model/connection.h"
 
 /* Not among those of rt_protos(5); 'e'. */
 enum { ROUTE_PROTOCOL = 101 };
@@ -44,6 +45,19 @@ void route_free(struct rtnl **rtnl); /* NULL is fine */
 
 /* Reads ours, normalized. Routes are looked for only if there is a rule of ours, or `all` says so. */
 int route_read(struct rtnl *rtnl, bool all, struct arena *a, struct routes *out);
+
+/* How a packet gets to a place. */
+struct way {
+	struct endpoint to;
+	const uint32_t *user; /* whose it is; NULL: nobody's */
+	uint32_t mark;
+	unsigned interface;     /* index; 0: none */
+	struct endpoint source; /* no family: none is preferred */
+};
+
+/* What `ip route get` says. -ENETUNREACH: there is no route. */
+int route_find(struct rtnl *rtnl, struct way *way);
+
 /* Adding what is there, or removing what is not, is no error. */
 int route_add(struct rtnl *rtnl, const struct route *r);
 int route_remove(struct rtnl *rtnl, const struct route *r);

@@ -138,6 +138,7 @@ struct rule {
 	const char *comment; /* NULL: none */
 	const char *text;    /* in nft's language; equal text, equal rule */
 	bool foreign;        /* something of it has no typed form; `text` shows it raw */
+	size_t known;        /* of a foreign rule: how many statements come before what has no form */
 	uint64_t handle;     /* of a live rule */
 	uint64_t packets;    /* of a live rule with a counter */
 };
@@ -201,6 +202,9 @@ void ruleset_normalize(struct ruleset *r, struct arena *a);
 void ruleset_sort(struct ruleset *r, struct arena *a);
 
 /* ---- print.c: nft's text ---- */
+
+const char *hook_name(uint32_t hook); /* "output"; NULL: one that has no name here */
+const char *chain_type_name(enum chain_type type);
 
 const char *print_value(enum type type, const struct value *v, struct arena *a);
 const char *print_rule(const struct rule *r, struct arena *a);

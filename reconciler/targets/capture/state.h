@@ -50,6 +50,15 @@ void capture_diff(const struct state *want, const struct state *live, struct app
 bool capture_apply(struct host *h, struct change *changes, size_t n, struct arena *a, struct diags *d);
 void capture_record(const struct state *want, struct applied *out);
 
+const struct node *capture_trace(const struct state *state, const char *netns, const struct connection *c,
+	const struct network *n, struct arena *a);
+bool capture_survey(
+	const char *netns, struct connection *c, size_t n, struct arena *a, struct network *out, struct diags *d);
+
+/* Effect: by which interface and with which source each goes from the calling thread's network namespace. 0 or
+ * -errno. */
+int survey_ways(struct connection *const *c, size_t n, const struct network *network, struct arena *a);
+
 /*
  * A fresh look at the rules of a namespace, without a message, and at the leftovers that nf_tables has at that
  * very moment, unless `leftovers` is NULL. 0 or -errno.
