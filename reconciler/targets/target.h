@@ -95,6 +95,14 @@ struct target {
 	 */
 	bool (*survey)(const char *netns, struct connection *c, size_t n, struct arena *a, struct network *out,
 		struct diags *d);
+
+	/*
+	 * Effect: proves with real connections that the live state does what is wanted: a list of items of
+	 * "trials" in schemas/verify.schema.json. Nothing is left of them. NULL: they could not be opened, and an
+	 * error was added. NULL with trace.
+	 */
+	const struct node *(*verify)(const struct site *site, const struct state *want, const struct state *live,
+		struct arena *a, struct diags *d);
 };
 
 extern const struct target target_capture, target_processes, target_objects;

@@ -141,4 +141,5 @@ const struct target target_capture = {
 	.describe = describe,
 	.trace = capture_trace,
 	.survey = capture_survey,
+	.verify = capture_verify,
 };

@@ -241,7 +241,7 @@ static int on_way(const struct nlmsghdr *message, void *context)
 
 int route_find(struct rtnl *rtnl, struct way *way)
 {
-	alignas(struct nlmsghdr) char buffer[256];
+	alignas(struct nlmsghdr) char buffer[256] = { 0 };
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
 	bool v6 = way->to.family == AF_INET6;
 	struct rtmsg *header;

@@ -67,7 +67,7 @@ static void close_socket(struct mnl_socket **socket)
 static int read_family(
 	struct mnl_socket *socket, uint8_t family, uint8_t protocol, uint32_t states, struct reading *r)
 {
-	alignas(struct nlmsghdr) char buffer[READ_SIZE];
+	alignas(struct nlmsghdr) char buffer[READ_SIZE] = { 0 };
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
 	struct inet_diag_req_v2 *body;
 	int more;

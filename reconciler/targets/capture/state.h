@@ -58,6 +58,8 @@ bool capture_survey(
 /* Effect: by which interface and with which source each goes from the calling thread's network namespace. 0 or
  * -errno. */
 int survey_ways(struct connection *const *c, size_t n, const struct network *network, struct arena *a);
+const struct node *capture_verify(const struct site *site, const struct state *want, const struct state *live,
+	struct arena *a, struct diags *d);
 
 /*
  * A fresh look at the rules of a namespace, without a message, and at the leftovers that nf_tables has at that
