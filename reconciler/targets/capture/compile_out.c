@@ -477,6 +477,25 @@ static void let_enmesh_go(struct compiling *c, struct chain *chain)
 	r->comment = "enmesh itself";
 }
 
+/*
+ * oifname "lo" meta mark MARK counter accept
+ * A transparent proxy goes to its app with the client's address. Sent to its inbound listener, as what else it
+ * sends to this machine, it would meet itself again and again.
+ */
+static void let_transparent_go(struct compiling *c, struct chain *chain)
+{
+	struct rule *r;
+
+	if (!c->tproxy)
+		return;
+	r = build_rule(&c->b, chain);
+	build_match_interface(&c->b, r, FIELD_OUT_INTERFACE, "lo");
+	build_match(&c->b, r, FIELD_MARK, value_number(c->tproxy->tproxy_mark));
+	build_count(&c->b, r);
+	build_verdict(&c->b, r, VERDICT_ACCEPT, NULL);
+	r->comment = "transparent proxy to its app";
+}
+
 static void goto_everyone(struct compiling *c, struct chain *chain, const char *prefix)
 {
 	if (c->everyone)
@@ -496,6 +515,7 @@ static void add_output(struct compiling *c)
 		build_match_not(&c->b, r, FIELD_L4PROTO, value_byte(IPPROTO_TCP));
 	build_verdict(&c->b, r, VERDICT_ACCEPT, NULL);
 	let_enmesh_go(c, chain);
+	let_transparent_go(c, chain);
 	policy_dispatch(c, chain, "policy");
 	goto_everyone(c, chain, "out-");
 }
