@@ -54,7 +54,10 @@ static bool refused(int error, const struct edit *failed, const char *reason, st
 		strerror(-error), separator, reason);
 }
 
-/* One batch, for the generation that was looked at; if it is a new one by then, everything is computed anew. */
+/*
+ * One batch, for the generation that was looked at; if it is a new one by then, everything is computed anew. What
+ * must not go in the same transaction is what a look after it still finds.
+ */
 static bool commit(const struct transition *t, struct arena *a, struct diags *d)
 {
 	const struct ruleset *live = &t->live->rules;
@@ -62,9 +65,11 @@ static bool commit(const struct transition *t, struct arena *a, struct diags *d)
 	const struct edit *failed = NULL;
 	const char *reason = NULL;
 	int error = -ERESTART;
+	bool more = false;
 
-	for (int i = 0; error == -ERESTART && i < ATTEMPTS_MAX; i++) {
+	for (int i = 0; (error == -ERESTART || (!error && more)) && i < ATTEMPTS_MAX; i++) {
 		scoped(nft_free) struct nft *nft = NULL;
+		struct edits now;
 
 		if (i) {
 			struct ruleset *fresh = arena_new(a, struct ruleset);
@@ -81,9 +86,10 @@ static bool commit(const struct transition *t, struct arena *a, struct diags *d)
 		}
 		if (!edits.list.n)
 			return true;
+		more = edits_first(&edits, a, &now);
 		error = nft_new(t->netns, &nft);
 		if (!error)
-			error = nft_commit(nft, &edits, live->generation, a, &failed, &reason);
+			error = nft_commit(nft, &now, live->generation, a, &failed, &reason);
 	}
 	return !error || refused(error, failed, reason, a, d);
 }

@@ -245,3 +245,90 @@ void edits_make(const struct ruleset *want, const struct ruleset *live, struct a
 		add(&m, EDIT_REMOVE_STRANGER)->stranger = *s;
 	order_edits(&m);
 }
+
+/* ---- two transactions ---- */
+
+static const struct edit *find_edit(const struct edits *all, enum edit_kind kind, const char *name)
+{
+	vec_each (e, &all->list)
+		if (e->kind == kind && !strcmp(e->set ? e->set->name : e->chain ? e->chain->name : "", name))
+			return e;
+	return NULL;
+}
+
+static bool overlaps(const struct set *s, const struct element *a, const struct element *b)
+{
+	if (!s->interval)
+		return !value_compare(s->key, &a->key, &b->key);
+	return value_compare(s->key, &a->key, &b->end) <= 0 && value_compare(s->key, &b->key, &a->end) <= 0;
+}
+
+/* Another element takes its place: both change at one instant. */
+static bool is_replaced(const struct set *s, const struct element *e, const struct edit *added)
+{
+	if (added)
+		vec_each (other, &added->elements)
+			if (overlaps(s, e, *other))
+				return true;
+	return false;
+}
+
+static struct edit replaced_elements(const struct edits *all, const struct edit *e, struct arena *a)
+{
+	const struct edit *added = find_edit(all, EDIT_ADD_ELEMENTS, e->set->name);
+	struct edit now = *e;
+
+	memset(&now.elements, 0, sizeof(now.elements));
+	vec_each (element, &e->elements)
+		if (is_replaced(e->set, *element, added))
+			*vec_push(a, &now.elements) = *element;
+	return now;
+}
+
+/* A set or base chain that is made anew goes at once, and all that refers to it with it. */
+static bool something_is_remade(const struct edits *all)
+{
+	vec_each (e, &all->list) {
+		if (e->kind == EDIT_REMOVE_SET && find_edit(all, EDIT_ADD_SET, e->set->name))
+			return true;
+		if (e->kind == EDIT_REMOVE_CHAIN && find_edit(all, EDIT_ADD_CHAIN, e->chain->name))
+			return true;
+	}
+	return false;
+}
+
+static bool can_wait(const struct edits *all, const struct edit *e)
+{
+	if (e->kind == EDIT_REMOVE_SET)
+		return true;
+	if ((e->kind != EDIT_REMOVE_CHAIN && e->kind != EDIT_REMOVE_RULE) || e->chain->type != CHAIN_REGULAR)
+		return false;
+	return find_edit(all, EDIT_REMOVE_CHAIN, e->chain->name);
+}
+
+static bool changes_rules(const struct edits *all)
+{
+	vec_each (e, &all->list)
+		if (e->kind == EDIT_ADD_RULE || (e->kind == EDIT_REMOVE_RULE && !can_wait(all, e)))
+			return true;
+	return false;
+}
+
+bool edits_first(const struct edits *all, struct arena *a, struct edits *first)
+{
+	bool later = false;
+
+	*first = *all;
+	if (!changes_rules(all) || something_is_remade(all))
+		return false;
+	memset(first, 0, sizeof(*first));
+	vec_each (e, &all->list) {
+		struct edit now = e->kind == EDIT_REMOVE_ELEMENTS ? replaced_elements(all, e, a) : *e;
+		bool whole = e->kind != EDIT_REMOVE_ELEMENTS || now.elements.n == e->elements.n;
+
+		later |= !whole || can_wait(all, e);
+		if (!can_wait(all, e) && (whole || now.elements.n))
+			*vec_push(a, &first->list) = now;
+	}
+	return later;
+}

@@ -45,4 +45,12 @@ struct edits {
  */
 void edits_make(const struct ruleset *want, const struct ruleset *live, struct arena *a, struct edits *out);
 
+/*
+ * Those to carry out first; true: others stay for a transaction of their own. A packet keeps the rules that it met
+ * first, but the kernel looks its elements up as they are at that instant: where rules change, it could miss an
+ * element that the old rules need and the new ones don't, and go past both. So what is only removed from sets, and
+ * the chains and sets that go, go afterwards.
+ */
+bool edits_first(const struct edits *all, struct arena *a, struct edits *first);
+
 #endif
