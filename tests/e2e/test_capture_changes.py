@@ -184,6 +184,39 @@ def repairs(case, node, client):
     case.equal("cleanup after repairs leaves nothing", state(node), before_all)
 
 
+# ---- hostile names ----
+
+INTERFACES = ["$(id)", "eth0;flush", "x}y", "eth0+", "#c", "'q'", "`id`", "-a", "@set", "a,b", "a&&b"]
+NETNS = "x\"}\ntable inet evil {}\n#"
+
+
+def hostile(case, node):
+    """Names that are allowed, and are more than names to a shell or to nft, stay what they are: written, printed and loaded again."""
+    before = state(node)
+    capture = {"inbound": {"ports": "all"}, "excludeInterfaces": INTERFACES, "virtualInterfaces": INTERFACES[:2]}
+    cgroup = "a\"; add table inet evil #'$(id)"
+    node.run("mkdir", f"{node.lab.cgroup_mount}/{cgroup}")
+    apply(node, mesh(capture, [service(runAs={"cgroup": f"/{cgroup}"})]))
+    shown = enmesh(node, "diff", codes=(0, 2))
+    case.check("hostile: nothing differs after apply", shown.returncode == 0, shown.stdout)
+    case.equal("hostile: there is one table", node.run("nft", "list", "tables").stdout, "table inet enmesh\n")
+    enmesh(node, "cleanup")
+    apply(node, mesh(capture))
+    applied = state(node)
+    enmesh(node, "cleanup")
+    text = node.run("enmesh", "render", "/mesh", "--node", "host", "-o", "nft").stdout
+    node.run("nft", "-f", "-", input=text)
+    case.equal("hostile: what render prints, nft loads as what apply writes", state(node), applied)
+    case.equal("hostile: nothing differs after nft", enmesh(node, "diff", codes=(0, 2)).returncode, 0)
+    enmesh(node, "cleanup")
+    node.write("/mesh/mesh.yaml", mesh({}, [service("pod", networkNamespace={"name": NETNS})]))
+    text = node.run("enmesh", "render", "/mesh", "--node", "host", "-o", "nft").stdout
+    node.run("nft", "-f", "-", input=text)
+    case.equal("hostile: the name of a namespace is a comment", node.run("nft", "list", "tables").stdout, "table inet enmesh\n")
+    node.run("nft", "delete table inet enmesh")
+    case.equal("hostile: nothing is left", state(node), before)
+
+
 def main(program):
     case = Case()
     with Lab(program, *PROGRAMS) as lab:
@@ -194,6 +227,7 @@ def main(program):
         with Listener(node, 15053), Listener(pod, 15053):
             transitions(case, node, [node, pod])
         repairs(case, node, client)
+        hostile(case, node)
     case.end()
 
 
