@@ -62,6 +62,7 @@ def told_apart(case, node, client):
         services.append(service(name, 9001 + i, f"proxy-{name}", **spec))
         sidecars[f"proxy-{name}"] = {"user": PROXY_USER + i, "ports": ports(15000 + 100 * i)}
     apply(node, mesh({}, services, sidecars))
+    case.equal("services told apart: a second pass finds no difference", enmesh(node, "diff", codes=(0, 2)).returncode, 0)
     listeners = [Listener(node, 15001 + 100 * i, 15006 + 100 * i, user=PROXY_USER + i) for i in range(3)]
     listeners += [Listener(pod, 15001 + 100 * i, 15006 + 100 * i, user=PROXY_USER + i) for i, pod in enumerate(pods, 3)]
     with Listener(client, SERVED), Listener(node, SERVED):

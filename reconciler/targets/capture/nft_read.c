@@ -304,7 +304,10 @@ static bool on_lookup(struct decoding *d, const struct nftnl_expr *e)
 
 		if (!to)
 			return false;
-		*to = (struct loaded){ .kind = MAPPED, .field = from->field, .set = arena_strdup(d->arena, set) };
+		*to = (struct loaded){ .kind = MAPPED,
+			.field = from->field,
+			.level = from->level,
+			.set = arena_strdup(d->arena, set) };
 		return true;
 	}
 	s = add_statement(d, mapped ? STATEMENT_VERDICT_MAP : MATCH_SET);
@@ -369,6 +372,7 @@ static bool add_port_statement(
 		return false;
 	s = add_statement(d, from->kind == MAPPED ? mapped : given);
 	s->field = from->field;
+	s->level = from->level;
 	s->value = from->value;
 	s->set = from->set;
 	return true;
