@@ -27,11 +27,17 @@ static bool says_text(const struct session *s)
 
 /* ---- while it runs ---- */
 
+/* Of a pass after which others follow, only what it does is worth a word. */
+static bool is_silent(const struct pass *p)
+{
+	return p->host->holds && !p->plan.changes.n;
+}
+
 static void on_planned(void *context, const struct pass *p, size_t first)
 {
 	struct session *s = context;
 
-	if (says_text(s))
+	if (says_text(s) && !is_silent(p))
 		output_text(s, text_plan(p, first, style_of(s, STDOUT_FILENO), s->arena));
 }
 
@@ -62,7 +68,7 @@ static void report(struct session *s, const struct pass *p)
 		output_json(s, json);
 	else if (s->args.format == FORMAT_MARKDOWN)
 		output_text(s, markdown_plan(p, s->diags, s->arena));
-	else if (!p->dry_run)
+	else if (!p->dry_run && !is_silent(p))
 		output_text(s, text_applied(p, s->arena));
 }
 
@@ -212,6 +218,7 @@ enum code converge(struct session *s, const struct converging *how)
 	p.source = settings.source;
 	p.node = settings.node;
 	p.host = &settings.host;
+	settings.host.holds = how->holds;
 	p.wait = s->args.wait;
 	p.timeout_ms = settings.timeout_ms;
 	p.planned = on_planned;

@@ -6,6 +6,7 @@
 
 struct converging {
 	bool cleanup, dry_run;
+	bool holds; /* more passes follow: what is in place is not told, and kept (host.holds) */
 };
 
 /* Effect: all that a pass does, and prints. */

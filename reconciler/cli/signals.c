@@ -5,11 +5,18 @@
 
 #include "base/defs.h"
 
-static volatile sig_atomic_t caught;
+static volatile sig_atomic_t caught, hung_up;
+static bool hangup_is_kept;
 
 static void on_signal(int signal)
 {
 	caught = signal;
+}
+
+static void on_hangup(int signal)
+{
+	(void)signal;
+	hung_up = 1;
 }
 
 /* A handler, for children would inherit it if the signal were ignored. */
@@ -27,8 +34,27 @@ void signals_catch(void)
 	/* Not SA_RESTART: whoever waits in a call is to wake up. */
 	action = (struct sigaction){ .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
 	for (size_t i = 0; i < array_len(ends); i++)
-		if (sigaction(ends[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+		if (sigaction(ends[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN &&
+			!(ends[i] == SIGHUP && hangup_is_kept))
 			sigaction(ends[i], &action, NULL);
+}
+
+void signals_catch_hangup(void)
+{
+	const struct sigaction action = { .sa_handler = on_hangup };
+
+	sigaction(SIGHUP, &action, NULL);
+	hangup_is_kept = true;
+}
+
+bool signals_hung_up(void)
+{
+	return hung_up != 0;
+}
+
+void signals_forget_hangup(void)
+{
+	hung_up = 0;
 }
 
 bool signals_stopped(void)

@@ -12,4 +12,9 @@ bool signals_stopped(void);
 /* The number of the signal; 0: none came. */
 int signals_caught(void);
 
+/* From now on SIGHUP does not ask for the end, but for a pass. */
+void signals_catch_hangup(void);
+bool signals_hung_up(void);
+void signals_forget_hangup(void);
+
 #endif

@@ -19,9 +19,10 @@ struct host {
 	/* Credentials for the API server; paths or NULL. */
 	const char *token_file, *cert_file, *key_file, *ca_file;
 	long long deadline_ms; /* CLOCK_MONOTONIC: when waiting for readiness ends */
-	bool no_prune;         /* nothing is deleted from the API server */
-	bool prune_all;        /* the brake on mass deletion is off: `--allow-mass-prune` */
-	bool cleanup_mesh;     /* `cleanup` removes the objects of the whole mesh, too: `--mesh-objects` */
+	bool holds;        /* the process stays: what a target can hold against others between passes, it does */
+	bool no_prune;     /* nothing is deleted from the API server */
+	bool prune_all;    /* the brake on mass deletion is off: `--allow-mass-prune` */
+	bool cleanup_mesh; /* `cleanup` removes the objects of the whole mesh, too: `--mesh-objects` */
 	/* Whether somebody asked for the end (SIGINT, SIGTERM): checked between changes and while waiting. */
 	bool (*stopped)(void);
 	/* Called before and after each change; may be NULL. `result` is RESULT_NONE before. */
@@ -76,6 +77,12 @@ struct target {
 	 * one work. NULL: nothing. A dry run does without. Nothing depends on it: what fails is a warning.
 	 */
 	void (*remember)(struct host *h, const struct state *live, struct arena *a, struct diags *d);
+
+	/*
+	 * Effect, read only: waits until somebody else has changed something beside what the passes of this
+	 * process looked at (true), until `until_ms` (CLOCK_MONOTONIC), or until `stopped`. NULL: it can't tell.
+	 */
+	bool (*watch)(long long until_ms, bool (*stopped)(void));
 
 	/* Pure: the state for people and robots, as `render` shows it. */
 	const struct node *(*describe)(const struct state *want, struct arena *a);

@@ -1,7 +1,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "targets/capture/nft.h"
+#include "targets/capture/hold.h"
 #include "targets/capture/space.h"
 #include "targets/capture/state.h"
 
@@ -49,16 +49,27 @@ static bool refused(int error, const struct edit *failed, const char *reason, st
 			d, "the nftables rules were not changed: CAP_NET_ADMIN is missing; run as root");
 	if (error == -EPERM)
 		return diag_failure(d, "the nftables rules were not changed: the table inet " RULESET_TABLE
-				       " is owned by another process");
+				       " is held by another process");
 	return diag_failure(d, "the nftables rules were not changed: the kernel refused %s: %s%s%s", what,
 		strerror(-error), separator, reason);
+}
+
+/* Its port is all that the kernel tells of the holder. */
+static bool is_held(const struct ruleset *live, struct diags *d)
+{
+	return diag_failure(d,
+		"the nftables rules were not changed: the table inet " RULESET_TABLE
+		" is held by a running agent (netlink port %u), as `enmesh run` is one; it makes changes itself, "
+		"at "
+		"once on SIGHUP; stop it to make them by hand",
+		live->owner);
 }
 
 /*
  * One batch, for the generation that was looked at; if it is a new one by then, everything is computed anew. What
  * must not go in the same transaction is what a look after it still finds.
  */
-static bool commit(const struct transition *t, struct arena *a, struct diags *d)
+static bool commit(const struct host *h, const struct transition *t, struct arena *a, struct diags *d)
 {
 	const struct ruleset *live = &t->live->rules;
 	struct edits edits = t->edits;
@@ -69,6 +80,7 @@ static bool commit(const struct transition *t, struct arena *a, struct diags *d)
 
 	for (int i = 0; (error == -ERESTART || (!error && more)) && i < ATTEMPTS_MAX; i++) {
 		scoped(nft_free) struct nft *nft = NULL;
+		struct nft *holder = hold_socket(t->netns);
 		struct edits now;
 
 		if (i) {
@@ -78,6 +90,7 @@ static bool commit(const struct transition *t, struct arena *a, struct diags *d)
 			error = capture_look(t->netns, a, fresh, t->adopt ? leftovers : NULL);
 			if (error)
 				break;
+			hold_judge(h, fresh);
 			live = fresh;
 			edits = (struct edits){ 0 };
 			edits_make(&t->want->rules, live, a, &edits);
@@ -87,9 +100,9 @@ static bool commit(const struct transition *t, struct arena *a, struct diags *d)
 		if (!edits.list.n)
 			return true;
 		more = edits_first(&edits, a, &now);
-		error = nft_new(t->netns, &nft);
+		error = holder ? 0 : nft_new(t->netns, &nft);
 		if (!error)
-			error = nft_commit(nft, &now, live->generation, a, &failed, &reason);
+			error = nft_commit(holder ? holder : nft, &now, live->generation, a, &failed, &reason);
 	}
 	return !error || refused(error, failed, reason, a, d);
 }
@@ -140,7 +153,9 @@ static bool carry_out(struct host *h, const struct transition *t, struct arena *
 		return leftover_remove_elsewhere(t->elsewhere, t->adopt, h->stopped, a, d);
 	if (missing)
 		return diag_failure(d, "the nftables rules were not changed: this machine has no '%s'", missing);
-	return note_spaces(h, t, true, a, d) && change_routes(t, true, a, d) && commit(t, a, d) &&
+	if (hold_foreign(t->netns, &t->live->rules))
+		return is_held(&t->live->rules, d);
+	return note_spaces(h, t, true, a, d) && change_routes(t, true, a, d) && commit(h, t, a, d) &&
 	       change_routes(t, false, a, d) && note_spaces(h, t, false, a, d);
 }
 

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include "targets/capture/compile.h"
+#include "targets/capture/hold.h"
 #include "targets/capture/state.h"
 
 const struct space *state_space(const struct state *s, const char *netns)
@@ -138,6 +139,7 @@ const struct target target_capture = {
 	.diff = capture_diff,
 	.apply = capture_apply,
 	.record = capture_record,
+	.watch = hold_wait,
 	.describe = describe,
 	.trace = capture_trace,
 	.survey = capture_survey,

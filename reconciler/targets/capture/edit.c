@@ -230,18 +230,21 @@ static void order_edits(struct making *m)
 void edits_make(const struct ruleset *want, const struct ruleset *live, struct arena *a, struct edits *out)
 {
 	static const struct ruleset nothing = { 0 };
-	struct making m = { .want = want, .live = live->present ? live : &nothing, .arena = a, .out = out };
+	bool there = live->present && !live->remade;
+	struct making m = { .want = want, .live = there ? live : &nothing, .arena = a, .out = out };
 
 	if (!want->present) {
 		if (live->present)
 			add(&m, EDIT_REMOVE_TABLE);
 		return;
 	}
-	if (!live->present || want->flags != live->flags)
-		add(&m, EDIT_ADD_TABLE)->flags = want->flags;
+	if (live->remade)
+		add(&m, EDIT_REMOVE_TABLE);
+	if (!there || live->keep != live->flags)
+		add(&m, EDIT_ADD_TABLE)->flags = live->keep;
 	diff_sets(&m);
 	diff_chains(&m);
-	vec_each (s, &live->strangers)
+	vec_each (s, &m.live->strangers)
 		add(&m, EDIT_REMOVE_STRANGER)->stranger = *s;
 	order_edits(&m);
 }

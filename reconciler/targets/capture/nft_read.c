@@ -64,6 +64,7 @@ static int on_table(const struct nlmsghdr *message, void *context)
 		return bad_message();
 	r->out->present = true;
 	r->out->flags = nftnl_table_get_u32(table, NFTNL_TABLE_FLAGS);
+	r->out->owner = nftnl_table_get_u32(table, NFTNL_TABLE_OWNER);
 	r->used = nftnl_table_get_u32(table, NFTNL_TABLE_USE);
 	return MNL_CB_STOP;
 }

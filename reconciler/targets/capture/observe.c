@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/netns.h"
-#include "targets/capture/nft.h"
+#include "targets/capture/hold.h"
 #include "targets/capture/space.h"
 #include "targets/capture/state.h"
 
@@ -72,11 +72,14 @@ static void missing(struct space *live, const struct space *want, struct diags *
 }
 
 /* `leftovers` NULL: they are not looked for. */
-static bool look_at_space(struct space *live, const struct space *want, struct leftovers *leftovers,
-	struct arena *a, struct diags *d)
+static bool look_at_space(const struct host *h, struct space *live, const struct space *want,
+	struct leftovers *leftovers, struct arena *a, struct diags *d)
 {
 	bool all = want && want->routes.list.n > 0;
-	int error = capture_look(live->netns, a, &live->rules, leftovers);
+	int error = hold_open(h, live->netns);
+
+	if (!error)
+		error = capture_look(live->netns, a, &live->rules, leftovers);
 
 	if (live->netns && (error == -ENOENT || error == -EINVAL)) {
 		missing(live, want, d);
@@ -84,18 +87,23 @@ static bool look_at_space(struct space *live, const struct space *want, struct l
 	}
 	if (error)
 		return unreadable(error, "nftables rules", live->netns, d);
+	if (h->holds && hold_foreign(live->netns, &live->rules))
+		return diag_failure(d,
+			"another agent holds the table inet " RULESET_TABLE "%s (netlink port %u); stop it first",
+			where(live->netns, a), live->rules.owner);
+	hold_judge(h, &live->rules);
 	error = look_at_routes(live->netns, all, a, &live->routes);
 	return !error || unreadable(error, "routing rules", live->netns, d);
 }
 
-static bool look_at(
-	struct state *live, const struct state *want, const char *netns, struct arena *a, struct diags *d)
+static bool look_at(struct host *h, struct state *live, const struct state *want, const char *netns,
+	struct arena *a, struct diags *d)
 {
 	struct space *space = vec_push(a, &live->spaces);
 
 	space->netns = netns;
 	return look_at_space(
-		space, state_space(want, netns), want->node && !netns ? &live->leftovers : NULL, a, d);
+		h, space, state_space(want, netns), want->node && !netns ? &live->leftovers : NULL, a, d);
 }
 
 /* Those that are wanted, and those that had rules of ours. */
@@ -106,14 +114,14 @@ static bool look_at_all(
 	int error;
 
 	vec_each (space, &want->spaces)
-		if (!look_at(live, want, space->netns, a, d))
+		if (!look_at(h, live, want, space->netns, a, d))
 			return false;
 	error = spaces_read(h->state_dir, a, &known);
 	if (error)
 		return diag_failure(d, "which network namespaces have rules cannot be read from %s: %s",
 			h->state_dir, strerror(-error));
 	vec_each (path, &known.list)
-		if (!state_space(want, *path) && !look_at(live, want, *path, a, d))
+		if (!state_space(want, *path) && !look_at(h, live, want, *path, a, d))
 			return false;
 	return true;
 }

@@ -173,6 +173,9 @@ struct set {
 struct ruleset {
 	bool present;   /* the table is there */
 	uint32_t flags; /* of the table */
+	uint32_t owner; /* live: netlink port of the socket that holds it; 0: nobody does */
+	uint32_t keep;  /* live: the flags that it is to have (hold.h) */
+	bool remade;    /* live: it can't get them, so all of it is made anew */
 	vec_of(struct chain) chains;
 	vec_of(struct set) sets;
 	struct names chain_names, set_names;
