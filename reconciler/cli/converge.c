@@ -138,6 +138,30 @@ static bool remove_own(struct session *s, const struct pass *p, struct lock *loc
 	       gone(remove_if_empty(h->state_dir), s, h->state_dir);
 }
 
+/* ---- the state directory ---- */
+
+/* Its records say which files are enmesh's to remove: who can write there decides what root removes. */
+static bool is_state_safe(const struct host *h, struct diags *d)
+{
+	struct stat st;
+
+	if (stat(h->state_dir, &st) < 0) /* it is made, or found unreadable, where it is used */
+		return true;
+	if (st.st_uid != geteuid() && st.st_uid != 0)
+		return diag_failure(d,
+			"the state directory %s belongs to user %u, who could make enmesh remove any file; give "
+			"it to "
+			"user %u, or name another --state-dir",
+			h->state_dir, st.st_uid, geteuid());
+	if (st.st_mode & S_IWOTH)
+		return diag_failure(d,
+			"the state directory %s is writable by all, who could make enmesh remove any file; chmod "
+			"it "
+			"0700, or name another --state-dir",
+			h->state_dir);
+	return true;
+}
+
 /* ---- the lock ---- */
 
 static enum code take_lock(struct session *s, const struct host *h, struct lock *lock)
@@ -185,6 +209,8 @@ static enum code run_locked(struct session *s, const struct settings *settings, 
 	size_t errors;
 	enum code code;
 
+	if (!is_state_safe(p->host, s->diags))
+		return CODE_ERROR;
 	signals_catch();
 	p->host->stopped = signals_stopped;
 	code = take_lock(s, p->host, &lock);

@@ -17,9 +17,10 @@ bool pass_load(struct pass *p)
 	/* Documents that were refused do not keep the model from checking the others: all errors are shown at
 	 * once. */
 	config_read(&p->tree, p->arena, &config, p->diags);
-	if (!config.requires)
 	p->upgrade_needed = config.requires;
-	p->model = model_load(&config, p->arena, p->diags);
+	/* Of a source for another version nothing else is looked at. */
+	if (!config.requires)
+		p->model = model_load(&config, p->arena, p->diags);
 	if (p->diags->errors != errors)
 		p->model = NULL;
 	return p->model != NULL;

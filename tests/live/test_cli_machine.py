@@ -230,6 +230,27 @@ class Machine(Case):
         r = self.do("apply", "-q")
         self.assertEqual((r.stdout, r.stderr), ("", ""))
 
+    def test_state_that_others_can_write_is_refused(self):
+        victim = self.write("victim", "somebody else's\n")
+        os.mkdir(self.path("var/state"))
+        self.write("var/state/files.json", json.dumps({"files": [victim], "directories": []}))
+        self.options = [o.replace("capture", "processes") for o in self.options]
+        for mode, owner, message in (0o777, 0, "writable by all"), (0o700, 65534, "belongs to user 65534"):
+            os.chmod(self.path("var/state"), mode)
+            os.chown(self.path("var/state"), owner, 0)
+            for command in "apply", "cleanup":
+                self.assertIn(message, self.do(command, code=1).stderr)
+        self.assertTrue(os.path.exists(victim))
+
+    def test_full_run_directory_does_not_keep_the_rules_from_repair(self):
+        script = ("mount -t tmpfs -o size=16k full var/run && dd if=/dev/zero of=var/run/x bs=4k 2>/dev/null;"
+                  'exec "$@"')
+        os.mkdir(self.path("var/run"))
+        r = self.do("apply", code=1, prefix=[*self.prefix, "unshare", "-m", "sh", "-c", script, "sh"])
+        self.assertIn("the status cannot be written", r.stderr)
+        self.assertNotIn("lock", r.stderr)
+        self.assertIn("table inet enmesh", self.nft("list", "ruleset"))
+
     def test_unwritable_state_is_an_error(self):
         self.write("var/state", "a file")
         r = self.do("apply", code=1)

@@ -421,6 +421,18 @@ static void test_refused_source_is_not_compared(void **state)
 	assert_non_null(f->pass.tree.revision);
 }
 
+static void test_source_for_another_version_says_which(void **state)
+{
+	struct fake_pass *f = *state;
+
+	fake_write(f, "mesh/mesh.yaml",
+		"apiVersion: enmesh.io/v1alpha1\nkind: Mesh\nmetadata: {name: m}\nspec: {requires: \">=99.0\"}\n");
+	assert_int_equal(pass_run(&f->pass), OUTCOME_FAILED);
+	assert_string_equal(fake_log, "");
+	assert_int_equal(f->diags.list.n, 1);
+	assert_string_equal(f->pass.upgrade_needed, ">=99.0");
+}
+
 static void test_unnamed_node_is_refused(void **state)
 {
 	struct fake_pass *f = *state;
@@ -471,6 +483,7 @@ int main(void)
 		TEST(test_cleanup_removes_all_and_its_record),
 		TEST(test_partial_pass_keeps_the_record_of_others),
 		TEST(test_refused_source_is_not_compared),
+		TEST(test_source_for_another_version_says_which),
 		TEST(test_unnamed_node_is_refused),
 		TEST(test_unwritable_record_is_a_failure),
 	};

@@ -117,6 +117,9 @@ static void test_refused_source_keeps_the_applied_revision(void **state)
 	expect_condition(status, "AlphaApplied", "True", "InSync");
 	assert_string_equal(
 		node_get_text(condition(status, "SourceValid"), "message"), "mesh/a.yaml:1:2: error: bad field");
+
+	p.upgrade_needed = ">=99.0";
+	expect_condition(after(&p, status), "SourceValid", "False", "UpgradeNeeded");
 }
 
 static void test_failed_and_unknown_targets(void **state)
