@@ -8,7 +8,7 @@ import unittest
 
 from cli_case import ENMESH, IS_ROOT, MESH, NODE, Case, clean_environment, main
 
-COMMANDS = ["init", "validate", "render", "diff", "apply", "trace", "verify", "status", "import", "cleanup", "help"]
+COMMANDS = ["init", "validate", "render", "diff", "apply", "run", "trace", "verify", "status", "import", "cleanup", "help"]
 
 
 class Usage(Case):

@@ -251,6 +251,14 @@ class Machine(Case):
         self.assertNotIn("lock", r.stderr)
         self.assertIn("table inet enmesh", self.nft("list", "ruleset"))
 
+    def test_a_damaged_record_of_namespaces_is_not_taken_for_none(self):
+        self.do("apply")
+        self.write("var/state/namespaces.json", "{")
+        self.assertIn("warning: var/state/namespaces.json, the record", self.do("apply").stderr)
+        self.assertIn("error: var/state/namespaces.json, the record", self.do("cleanup", code=1).stderr)
+        os.unlink(self.path("var/state/namespaces.json"))
+        self.do("cleanup")
+
     def test_unwritable_state_is_an_error(self):
         self.write("var/state", "a file")
         r = self.do("apply", code=1)

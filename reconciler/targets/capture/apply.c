@@ -134,6 +134,8 @@ static bool note_spaces(struct host *h, const struct transition *t, bool before,
 	if (!t->netns || before != wanted)
 		return true;
 	error = spaces_read(h->state_dir, a, &known);
+	if (error == -EBADMSG) /* as was warned of */
+		error = 0;
 	vec_each (path, &known.list)
 		if (strcmp(*path, t->netns))
 			*vec_push(a, &now.list) = *path;

@@ -117,7 +117,20 @@ static bool look_at_all(
 		if (!look_at(h, live, want, space->netns, a, d))
 			return false;
 	error = spaces_read(h->state_dir, a, &known);
-	if (error)
+	/* Repair goes on; but that all is gone can't be said. */
+	if (error == -EBADMSG && want->node)
+		diag_warning(d, (struct pos){ 0 },
+			"%s/namespaces.json, the record of the network namespaces with rules, is damaged; rules "
+			"of "
+			"some that the source no longer names may stay; put back a good copy, or remove it",
+			h->state_dir);
+	else if (error == -EBADMSG)
+		return diag_failure(d,
+			"%s/namespaces.json, the record of the network namespaces with rules, is damaged; put "
+			"back a "
+			"good copy, or remove it, and only the node's own namespace is cleaned up",
+			h->state_dir);
+	else if (error)
 		return diag_failure(d, "which network namespaces have rules cannot be read from %s: %s",
 			h->state_dir, strerror(-error));
 	vec_each (path, &known.list)

@@ -32,6 +32,8 @@ int spaces_read(const char *state_dir, struct arena *a, struct texts *out)
 	if (r)
 		return r;
 	root = text.size ? json_read(text.data, text.size, a, &problem) : NULL;
+	if (text.size && !node_is(node_get(root, "namespaces"), NODE_LIST))
+		return -EBADMSG;
 	node_each (it, node_get(root, "namespaces"))
 		if (node_text(it))
 			*vec_push(a, &out->list) = it->string;

@@ -8,7 +8,7 @@
 
 #include "model/mesh.h"
 
-/* Paths. No file, or a damaged one: none. 0 or -errno. */
+/* Paths. No file: none. 0 or -errno (-EBADMSG: it is damaged). */
 int spaces_read(const char *state_dir, struct arena *a, struct texts *out);
 /* Writes the file unless it holds just these; removes it if there are none. 0 or -errno. */
 int spaces_write(const char *state_dir, const struct texts *paths, struct arena *a);
