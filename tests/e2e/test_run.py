@@ -47,7 +47,7 @@ def flags(node):
 
 
 def rules(node):
-    table = json.loads(node.run("nft", "-j", "list", "table", "inet", "enmesh").stdout)["nftables"]
+    table = json.loads(node.run("nft", "-s", "-j", "list", "table", "inet", "enmesh").stdout)["nftables"]
     return [json.dumps(item, sort_keys=True) for item in table if "table" not in item and "metainfo" not in item]
 
 
