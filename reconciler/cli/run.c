@@ -16,6 +16,7 @@ static const struct opt opts[] = {
 
 enum {
 	INTERVAL_MS = 60 * 1000,
+	LOCK_MS = 30 * 1000, /* one that somebody makes by hand may come in between */
 	/* Machines on which others change rules all the time are not to be looked at all the time. */
 	REST_MS = 1000,
 };
@@ -30,6 +31,8 @@ static enum code run_pass(const struct session *s)
 
 	one.arena = &arena;
 	one.diags = &diags;
+	if (!one.args.lock_timeout_ms)
+		one.args.lock_timeout_ms = LOCK_MS;
 	code = converge(&one, &(struct converging){ .holds = true });
 	diag_sort(&diags);
 	output_diags(&diags, &arena);
@@ -82,7 +85,9 @@ const struct command command_run = {
 		"and a second "
 		"after somebody else has changed nftables rules. Each reads SOURCE anew. What a pass finds in "
 		"place it says "
-		"nothing of.\n\n"
+		"nothing of. It waits 30 seconds for the pass of another command to end, unless --lock-timeout "
+		"says "
+		"otherwise.\n\n"
 		"While it runs, the table inet enmesh is held by the kernel (Linux 6.9 or newer): other programs "
 		"cannot "
 		"change or delete it, and `nft flush ruleset` passes it over. `enmesh apply` and `cleanup` beside "
