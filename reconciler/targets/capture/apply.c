@@ -104,6 +104,8 @@ static bool commit(const struct host *h, const struct transition *t, struct aren
 		if (!error)
 			error = nft_commit(holder ? holder : nft, &now, live->generation, a, &failed, &reason);
 	}
+	if (!error && more)
+		error = -ERESTART;
 	return !error || refused(error, failed, reason, a, d);
 }
 
@@ -135,7 +137,7 @@ static bool note_spaces(struct host *h, const struct transition *t, bool before,
 		return true;
 	error = spaces_read(h->state_dir, a, &known);
 	if (error == -EBADMSG) /* as was warned of */
-		error = 0;
+		error = spaces_set_aside(h->state_dir);
 	vec_each (path, &known.list)
 		if (strcmp(*path, t->netns))
 			*vec_push(a, &now.list) = *path;

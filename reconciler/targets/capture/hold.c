@@ -26,6 +26,7 @@ struct held {
 	ino_t inode; /* of the namespace: another may come to the same path */
 	struct nft *owner;
 	struct nft *monitor;
+	bool seen; /* hold_open was called for it since hold_close_unseen */
 };
 
 /* For the life of the process, as the sockets are: each pass has another arena. */
@@ -79,16 +80,29 @@ int hold_open(const struct host *h, const char *netns)
 		return 0;
 	if (stat(netns ? netns : "/proc/self/ns/net", &st) < 0)
 		return -errno;
+	if (held)
+		held->seen = true;
 	if (held && held->owner && held->inode == st.st_ino)
 		return 0;
 	if (!held) {
 		held = vec_push(&forever, &all);
-		*held = (struct held){ .netns = netns ? arena_strdup(&forever, netns) : NULL };
+		*held = (struct held){ .netns = netns ? arena_strdup(&forever, netns) : NULL, .seen = true };
 	}
 	nft_free(&held->owner);
 	nft_free(&held->monitor);
 	held->inode = st.st_ino;
 	return open_both(held);
+}
+
+void hold_close_unseen(void)
+{
+	vec_each (held, &all) {
+		if (!held->seen) {
+			nft_free(&held->owner);
+			nft_free(&held->monitor);
+		}
+		held->seen = false;
+	}
 }
 
 struct nft *hold_socket(const char *netns)

@@ -20,6 +20,8 @@ bool hold_supported(const char *release);
  * changes there, unless they are open. Nothing for a host that does not hold. 0 or -errno.
  */
 int hold_open(const struct host *h, const char *netns);
+/* After all of them: namespaces that nobody looks at any more are let go, and with them what a container left. */
+void hold_close_unseen(void);
 /* Whatever hold_open has opened for that namespace; NULL: nothing is held. It stays this module's. */
 struct nft *hold_socket(const char *netns);
 

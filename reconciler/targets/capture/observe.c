@@ -71,8 +71,8 @@ static void missing(struct space *live, const struct space *want, struct diags *
 			live->netns);
 }
 
-/* `leftovers` NULL: they are not looked for. */
-static bool look_at_space(const struct host *h, struct space *live, const struct space *want,
+/* `leftovers` NULL: they are not looked for. False: it could not be read, and an error was added. */
+static bool read_space(const struct host *h, struct space *live, const struct space *want,
 	struct leftovers *leftovers, struct arena *a, struct diags *d)
 {
 	bool all = want && want->routes.list.n > 0;
@@ -80,7 +80,6 @@ static bool look_at_space(const struct host *h, struct space *live, const struct
 
 	if (!error)
 		error = capture_look(live->netns, a, &live->rules, leftovers);
-
 	if (live->netns && (error == -ENOENT || error == -EINVAL)) {
 		missing(live, want, d);
 		return true;
@@ -94,6 +93,16 @@ static bool look_at_space(const struct host *h, struct space *live, const struct
 	hold_judge(h, &live->rules);
 	error = look_at_routes(live->netns, all, a, &live->routes);
 	return !error || unreadable(error, "routing rules", live->netns, d);
+}
+
+/* What a container does to its own namespace keeps nobody else from being repaired. */
+static bool look_at_space(const struct host *h, struct space *live, const struct space *want,
+	struct leftovers *leftovers, struct arena *a, struct diags *d)
+{
+	if (read_space(h, live, want, leftovers, a, d))
+		return true;
+	live->unreadable = true;
+	return live->netns != NULL;
 }
 
 static bool look_at(struct host *h, struct state *live, const struct state *want, const char *netns,
@@ -157,6 +166,7 @@ const struct state *capture_observe(struct host *h, const struct state *want, st
 
 	if (!look_at_all(h, want, state, a, d))
 		return NULL;
+	hold_close_unseen();
 	if (want->node && !look_elsewhere(want->node, state, a, d))
 		return NULL;
 	vec_each (problem, &want->problems)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -62,4 +63,11 @@ int spaces_write(const char *state_dir, const struct texts *paths, struct arena 
 	if (paths->list.n)
 		return file_write(dir, FILE_NAME, &text, &attr);
 	return unlinkat(dir, FILE_NAME, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int spaces_set_aside(const char *state_dir)
+{
+	scoped(close_fd) int dir = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return dir < 0 || renameat(dir, FILE_NAME, dir, FILE_NAME ".damaged") < 0 ? -errno : 0;
 }

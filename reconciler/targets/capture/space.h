@@ -12,5 +12,7 @@
 int spaces_read(const char *state_dir, struct arena *a, struct texts *out);
 /* Writes the file unless it holds just these; removes it if there are none. 0 or -errno. */
 int spaces_write(const char *state_dir, const struct texts *paths, struct arena *a);
+/* Gives a damaged file the name namespaces.json.damaged. 0 or -errno. */
+int spaces_set_aside(const char *state_dir);
 
 #endif
