@@ -259,6 +259,20 @@ class Machine(Case):
         os.unlink(self.path("var/state/namespaces.json"))
         self.do("cleanup")
 
+    def test_a_namespace_that_cannot_be_read_keeps_no_other_from_repair(self):
+        self.write("mesh/container.yaml", json.dumps({
+            "apiVersion": "enmesh.io/v1alpha1", "kind": "MeshService", "metadata": {"name": "container", "namespace": "test"},
+            "spec": {"nodes": "all", "networkNamespace": {"path": "/etc/passwd/none"}, "sidecar": "other", "capture": "other",
+                     "ports": [{"name": "http", "port": 8123}]}}))
+        self.write("mesh/sidecar.yaml", json.dumps({
+            "apiVersion": "enmesh.io/v1alpha1", "kind": "MeshSidecar", "metadata": {"name": "other"}, "spec": {"user": 1337}}))
+        self.write("mesh/capture.yaml", json.dumps({
+            "apiVersion": "enmesh.io/v1alpha1", "kind": "MeshCapture", "metadata": {"name": "other"}, "spec": {}}))
+        r = self.do("apply", code=1)
+        self.assertIn("of the network namespace /etc/passwd/none cannot be read: Not a directory", r.stderr)
+        self.assertIn("table inet enmesh", self.nft("list", "tables"))
+        self.do("cleanup")
+
     def test_unwritable_state_is_an_error(self):
         self.write("var/state", "a file")
         r = self.do("apply", code=1)
