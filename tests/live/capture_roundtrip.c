@@ -346,7 +346,7 @@ static int commit(const struct ruleset *want, struct arena *a)
 {
 	const struct edit *failed = NULL;
 	const char *reason = NULL;
-	struct nft *nft = NULL;
+	struct netlink *nft = NULL;
 	struct edits edits = { 0 };
 	struct ruleset live;
 	int r = nft_new(NULL, &nft);
@@ -360,18 +360,18 @@ static int commit(const struct ruleset *want, struct arena *a)
 	if (r)
 		fprintf(stderr, "commit: %s: %s (edit kind %d)\n", strerror(-r), reason ? reason : "",
 			failed ? (int)failed->kind : -1);
-	nft_free(&nft);
+	netlink_free(&nft);
 	return r;
 }
 
 static int read_back(struct ruleset *out, struct arena *a)
 {
-	struct nft *nft = NULL;
+	struct netlink *nft = NULL;
 	int r = nft_new(NULL, &nft);
 
 	if (!r)
 		r = nft_read(nft, a, out);
-	nft_free(&nft);
+	netlink_free(&nft);
 	return r;
 }
 

@@ -79,8 +79,8 @@ static bool commit(const struct host *h, const struct transition *t, struct aren
 	bool more = false;
 
 	for (int i = 0; (error == -ERESTART || (!error && more)) && i < ATTEMPTS_MAX; i++) {
-		scoped(nft_free) struct nft *nft = NULL;
-		struct nft *holder = hold_socket(t->netns);
+		scoped(netlink_free) struct netlink *nft = NULL;
+		struct netlink *holder = hold_socket(t->netns);
 		struct edits now;
 
 		if (i) {
@@ -112,7 +112,7 @@ static bool commit(const struct host *h, const struct transition *t, struct aren
 static bool change_routes(const struct transition *t, bool add, struct arena *a, struct diags *d)
 {
 	size_t n = add ? t->add_routes.n : t->remove_routes.n;
-	scoped(route_free) struct rtnl *rtnl = NULL;
+	scoped(netlink_free) struct netlink *rtnl = NULL;
 	int error = n ? route_new(t->netns, &rtnl) : 0;
 
 	for (size_t i = 0; !error && i < n; i++) {

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "targets/capture/nft_socket.h"
+#include "targets/capture/nft_message.h"
 
 /* Flags of a table; the kernel's header names neither of them before 6.9. */
 enum { TABLE_OWNED = 0x2, TABLE_PERSISTS = 0x4, TABLE_HELD = TABLE_OWNED | TABLE_PERSISTS };
@@ -24,8 +24,8 @@ enum { SLICE_MS = 500 };
 struct held {
 	char *netns; /* NULL: the node's own */
 	ino_t inode; /* of the namespace: another may come to the same path */
-	struct nft *owner;
-	struct nft *monitor;
+	struct netlink *owner;
+	struct netlink *monitor;
 	bool seen; /* hold_open was called for it since hold_close_unseen */
 };
 
@@ -65,8 +65,8 @@ static int open_both(struct held *held)
 		mnl_socket_setsockopt(held->monitor->socket, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
 		error = -errno;
 	if (error) {
-		nft_free(&held->owner);
-		nft_free(&held->monitor);
+		netlink_free(&held->owner);
+		netlink_free(&held->monitor);
 	}
 	return error;
 }
@@ -88,8 +88,8 @@ int hold_open(const struct host *h, const char *netns)
 		held = vec_push(&forever, &all);
 		*held = (struct held){ .netns = netns ? arena_strdup(&forever, netns) : NULL, .seen = true };
 	}
-	nft_free(&held->owner);
-	nft_free(&held->monitor);
+	netlink_free(&held->owner);
+	netlink_free(&held->monitor);
 	held->inode = st.st_ino;
 	return open_both(held);
 }
@@ -98,14 +98,14 @@ void hold_close_unseen(void)
 {
 	vec_each (held, &all) {
 		if (!held->seen) {
-			nft_free(&held->owner);
-			nft_free(&held->monitor);
+			netlink_free(&held->owner);
+			netlink_free(&held->monitor);
 		}
 		held->seen = false;
 	}
 }
 
-struct nft *hold_socket(const char *netns)
+struct netlink *hold_socket(const char *netns)
 {
 	struct held *held = find(netns);
 
@@ -114,7 +114,7 @@ struct nft *hold_socket(const char *netns)
 
 bool hold_foreign(const char *netns, const struct ruleset *live)
 {
-	const struct nft *ours = hold_socket(netns);
+	const struct netlink *ours = hold_socket(netns);
 
 	return live->flags & TABLE_OWNED && (!ours || ours->port != live->owner);
 }
@@ -143,7 +143,7 @@ static int on_change(const struct nlmsghdr *message, void *context)
 }
 
 /* Whatever is there to be read. When messages were lost, somebody may have changed something. */
-static bool others_changed(struct nft *monitor)
+static bool others_changed(struct netlink *monitor)
 {
 	alignas(struct nlmsghdr) char buffer[READ_SIZE];
 	struct pollfd p = { .fd = mnl_socket_get_fd(monitor->socket), .events = POLLIN };

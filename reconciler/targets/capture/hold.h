@@ -23,7 +23,7 @@ int hold_open(const struct host *h, const char *netns);
 /* After all of them: namespaces that nobody looks at any more are let go, and with them what a container left. */
 void hold_close_unseen(void);
 /* Whatever hold_open has opened for that namespace; NULL: nothing is held. It stays this module's. */
-struct nft *hold_socket(const char *netns);
+struct netlink *hold_socket(const char *netns);
 
 /* Sets `keep` of what was read, by what this process holds, or somebody else. */
 void hold_judge(const struct host *h, struct ruleset *live);

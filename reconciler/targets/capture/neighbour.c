@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "base/netns.h"
-#include "targets/capture/route_socket.h"
+#include "targets/capture/route_message.h"
 #include "targets/capture/trial.h"
 
 /* Of networks that are nobody's: RFC 5737, RFC 3849. */
@@ -32,19 +32,13 @@ enum {
 
 /* ---- talking ---- */
 
-static void close_socket(struct mnl_socket **socket)
-{
-	if (*socket)
-		mnl_socket_close(*socket);
-}
-
 static int ask(struct nlmsghdr *request)
 {
-	scoped(route_free) struct rtnl *rtnl = NULL;
+	scoped(netlink_free) struct netlink *rtnl = NULL;
 	int error = route_new(NULL, &rtnl);
 
 	request->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
-	return error ? error : route_ask(rtnl, request, NULL, NULL);
+	return error ? error : netlink_ask(rtnl, request, NULL, NULL);
 }
 
 /* ip link add eth0 type veth peer name INTERFACE netns OTHER */
@@ -114,14 +108,14 @@ static int add_address(unsigned index, const struct endpoint *e, uint8_t prefix)
 struct side {
 	const char *interface;
 	struct endpoint *addresses;
-	struct mnl_socket *events;
+	struct netlink *events;
 	unsigned index;
 	bool up, addressed;
 };
 
 static void side_finish(struct side *s)
 {
-	close_socket(&s->events);
+	netlink_free(&s->events);
 }
 
 static int on_event(const struct nlmsghdr *message, void *context)
@@ -146,11 +140,10 @@ static int on_event(const struct nlmsghdr *message, void *context)
 /* In the namespace of the calling thread. A machine without IPv6 has one family less. */
 static int side_begin(struct side *s, bool here)
 {
-	int error;
+	int error = netlink_new(NULL, NETLINK_ROUTE, RTMGRP_LINK | RTMGRP_IPV6_IFADDR, &s->events);
 
-	s->events = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	if (!s->events || mnl_socket_bind(s->events, RTMGRP_LINK | RTMGRP_IPV6_IFADDR, MNL_SOCKET_AUTOPID) < 0)
-		return -errno;
+	if (error)
+		return error;
 	s->index = if_nametoindex(s->interface);
 	error = s->index ? set_up(s->index) : -errno;
 	for (size_t i = 0; i < array_len(networks) && !error; i++) {
@@ -171,13 +164,13 @@ static int side_await(struct side *s)
 	alignas(struct nlmsghdr) char buffer[16384];
 
 	while (!s->up || !s->addressed) {
-		struct pollfd p = { .fd = mnl_socket_get_fd(s->events), .events = POLLIN };
+		struct pollfd p = { .fd = mnl_socket_get_fd(s->events->socket), .events = POLLIN };
 		long long left = deadline - clock_monotonic_ms();
 		ssize_t n;
 
 		if (left <= 0 || poll(&p, 1, (int)left) == 0)
 			return -ETIMEDOUT;
-		n = mnl_socket_recvfrom(s->events, buffer, sizeof(buffer));
+		n = mnl_socket_recvfrom(s->events->socket, buffer, sizeof(buffer));
 		if (n < 0 || mnl_cb_run(buffer, (size_t)n, 0, 0, on_event, s) < 0)
 			return -errno;
 	}

@@ -1,5 +1,5 @@
 #include "targets/capture/nft_decode.h"
-#include "targets/capture/nft_socket.h"
+#include "targets/capture/nft_message.h"
 
 #include <errno.h>
 #include <libnftnl/chain.h>
@@ -325,17 +325,17 @@ static int on_flowtable(const struct nlmsghdr *message, void *context)
 
 /* ---- the whole ---- */
 
-static int ask_table(struct nft *nft, struct reading *r, uint16_t type, uint16_t flags, uint16_t table_attribute,
-	mnl_cb_t on_message)
+static int ask_table(struct netlink *nft, struct reading *r, uint16_t type, uint16_t flags,
+	uint16_t table_attribute, mnl_cb_t on_message)
 {
 	alignas(struct nlmsghdr) char buffer[512] = { 0 };
-	struct nlmsghdr *request = nft_request(nft, buffer, type, flags);
+	struct nlmsghdr *request = nft_request(buffer, type, NFPROTO_INET, flags);
 
 	mnl_attr_put_strz(request, table_attribute, RULESET_TABLE);
-	return nft_ask(nft, request, on_message, r);
+	return netlink_ask(nft, request, on_message, r);
 }
 
-static int read_elements(struct nft *nft, struct reading *r, struct set *set)
+static int read_elements(struct netlink *nft, struct reading *r, struct set *set)
 {
 	alignas(struct nlmsghdr) char buffer[1024] = { 0 };
 	struct nlmsghdr *request;
@@ -344,16 +344,16 @@ static int read_elements(struct nft *nft, struct reading *r, struct set *set)
 	if (set->foreign)
 		return 0;
 	r->set = set;
-	request = nft_request(nft, buffer, NFT_MSG_GETSETELEM, NLM_F_DUMP);
+	request = nft_request(buffer, NFT_MSG_GETSETELEM, NFPROTO_INET, NLM_F_DUMP);
 	mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_TABLE, RULESET_TABLE);
 	mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_SET, set->name);
-	error = nft_ask(nft, request, on_elements, r);
+	error = netlink_ask(nft, request, on_elements, r);
 	if (!error && set->interval)
 		fold_intervals(set);
 	return error;
 }
 
-static int read_table(struct nft *nft, struct reading *r)
+static int read_table(struct netlink *nft, struct reading *r)
 {
 	int error = ask_table(nft, r, NFT_MSG_GETTABLE, 0, NFTA_TABLE_NAME, on_table);
 
@@ -375,7 +375,7 @@ static int read_table(struct nft *nft, struct reading *r)
 		     : ask_table(nft, r, NFT_MSG_GETFLOWTABLE, NLM_F_DUMP, NFTA_FLOWTABLE_TABLE, on_flowtable);
 }
 
-int nft_read(struct nft *nft, struct arena *a, struct ruleset *out)
+int nft_read(struct netlink *nft, struct arena *a, struct ruleset *out)
 {
 	struct ruleset ruleset = { 0 };
 	struct reading r = { .arena = a, .out = &ruleset };

@@ -1,4 +1,4 @@
-#include "targets/capture/nft_socket.h"
+#include "targets/capture/nft_message.h"
 
 #include <arpa/inet.h>
 #include <endian.h>
@@ -29,7 +29,7 @@ enum {
 };
 
 struct batch {
-	struct nft *nft;
+	struct netlink *nft;
 	struct arena *arena;
 	char *data;
 	size_t size, cap;
@@ -52,11 +52,12 @@ static void *reserve(struct batch *b)
 /* The message counts when end_message() has been called. */
 static struct nlmsghdr *begin_message(struct batch *b, uint16_t type, uint16_t flags)
 {
-	return nft_request(b->nft, reserve(b), type, flags);
+	return nft_request(reserve(b), type, NFPROTO_INET, flags);
 }
 
-static void end_message(struct batch *b, const struct nlmsghdr *message)
+static void end_message(struct batch *b, struct nlmsghdr *message)
 {
+	message->nlmsg_seq = ++b->nft->sequence;
 	b->size += MNL_ALIGN(message->nlmsg_len);
 	*vec_push(b->arena, &b->owners) = b->edit;
 }
@@ -568,7 +569,7 @@ static void put_edit(struct batch *b, const struct edit *edit)
 		put_rule(b, edit);
 		break;
 	case EDIT_REMOVE_LEFTOVER:
-		end_message(b, leftover_write_step(b->nft, reserve(b), edit->leftover));
+		end_message(b, leftover_write_step(reserve(b), edit->leftover));
 		break;
 	}
 }
@@ -580,7 +581,6 @@ static void put_bound(struct batch *b, uint16_t type, uint32_t generation)
 
 	m->nlmsg_type = type;
 	m->nlmsg_flags = NLM_F_REQUEST;
-	m->nlmsg_seq = ++b->nft->sequence;
 	header = mnl_nlmsg_put_extra_header(m, sizeof(*header));
 	header->nfgen_family = AF_UNSPEC;
 	header->version = NFNETLINK_V0;
@@ -641,7 +641,7 @@ static int read_answers(struct batch *b, struct answer *answer)
 	return answer->error;
 }
 
-int nft_commit(struct nft *nft, const struct edits *edits, uint32_t generation, struct arena *a,
+int nft_commit(struct netlink *nft, const struct edits *edits, uint32_t generation, struct arena *a,
 	const struct edit **failed, const char **reason)
 {
 	struct batch b = { .nft = nft, .arena = a, .first = nft->sequence + 1 };

@@ -10,7 +10,7 @@
 enum { LOOKS_MAX = 50 };
 
 /* All of it is of one generation. */
-static int look(struct nft *nft, struct arena *a, struct ruleset *out, struct leftovers *leftovers)
+static int look(struct netlink *nft, struct arena *a, struct ruleset *out, struct leftovers *leftovers)
 {
 	int error = nft_read(nft, a, out);
 	uint32_t after = 0;
@@ -29,7 +29,7 @@ int capture_look(const char *netns, struct arena *a, struct ruleset *out, struct
 	int error = -EINTR;
 
 	for (int i = 0; error == -EINTR && i < LOOKS_MAX; i++) {
-		scoped(nft_free) struct nft *nft = NULL;
+		scoped(netlink_free) struct netlink *nft = NULL;
 
 		error = nft_new(netns, &nft);
 		if (!error)
@@ -40,7 +40,7 @@ int capture_look(const char *netns, struct arena *a, struct ruleset *out, struct
 
 static int look_at_routes(const char *netns, bool all, struct arena *a, struct routes *out)
 {
-	scoped(route_free) struct rtnl *rtnl = NULL;
+	scoped(netlink_free) struct netlink *rtnl = NULL;
 	int error = route_new(netns, &rtnl);
 
 	return error ? error : route_read(rtnl, all, a, out);

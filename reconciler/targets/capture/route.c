@@ -10,13 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "base/alloc.h"
-#include "base/netns.h"
-#include "targets/capture/route_socket.h"
-
-enum {
-	READ_SIZE = 64 * 1024,
-};
+#include "targets/capture/route_message.h"
 
 struct reading {
 	struct arena *arena;
@@ -70,53 +64,16 @@ const char *route_text(const struct route *r, struct arena *a)
 
 /* ---- talking ---- */
 
-int route_new(const char *netns, struct rtnl **out)
+int route_new(const char *netns, struct netlink **out)
 {
 	const int on = 1;
-	scoped(netns_leave) int back = -1;
-	int error = netns_enter(netns, &back);
-	struct rtnl *rtnl;
+	int error = netlink_new(netns, NETLINK_ROUTE, 0, out);
 
-	if (error)
-		return error;
-	rtnl = mem_alloc(sizeof(*rtnl));
-	rtnl->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	if (!rtnl->socket || mnl_socket_bind(rtnl->socket, 0, MNL_SOCKET_AUTOPID) < 0) {
-		error = errno;
-		route_free(&rtnl);
-		return -error;
-	}
-	rtnl->port = mnl_socket_get_portid(rtnl->socket);
 	/* The kernel then filters dumps itself: a machine may have a million routes. */
-	setsockopt(mnl_socket_get_fd(rtnl->socket), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
-	*out = rtnl;
-	return 0;
-}
-
-void route_free(struct rtnl **rtnl)
-{
-	if (*rtnl && (*rtnl)->socket)
-		mnl_socket_close((*rtnl)->socket);
-	free(*rtnl);
-	*rtnl = NULL;
-}
-
-int route_ask(struct rtnl *rtnl, struct nlmsghdr *request, mnl_cb_t on_message, void *context)
-{
-	alignas(struct nlmsghdr) char buffer[READ_SIZE];
-	int more;
-
-	request->nlmsg_seq = ++rtnl->sequence;
-	if (mnl_socket_sendto(rtnl->socket, request, request->nlmsg_len) < 0)
-		return -errno;
-	do {
-		ssize_t n = mnl_socket_recvfrom(rtnl->socket, buffer, sizeof(buffer));
-
-		if (n < 0)
-			return -errno;
-		more = mnl_cb_run(buffer, (size_t)n, request->nlmsg_seq, rtnl->port, on_message, context);
-	} while (more > MNL_CB_STOP);
-	return more < 0 ? -errno : 0;
+	if (!error)
+		setsockopt(
+			mnl_socket_get_fd((*out)->socket), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
+	return error;
 }
 
 /* ---- reading ---- */
@@ -176,7 +133,7 @@ static int on_route(const struct nlmsghdr *message, void *context)
 	return MNL_CB_OK;
 }
 
-static int read_rules(struct rtnl *rtnl, int family, struct reading *r)
+static int read_rules(struct netlink *rtnl, int family, struct reading *r)
 {
 	alignas(struct nlmsghdr) char buffer[256];
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
@@ -186,10 +143,10 @@ static int read_rules(struct rtnl *rtnl, int family, struct reading *r)
 	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
 	header->family = (uint8_t)family;
-	return route_ask(rtnl, request, on_rule, r);
+	return netlink_ask(rtnl, request, on_rule, r);
 }
 
-static int read_routes(struct rtnl *rtnl, int family, struct reading *r)
+static int read_routes(struct netlink *rtnl, int family, struct reading *r)
 {
 	alignas(struct nlmsghdr) char buffer[256];
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
@@ -200,10 +157,10 @@ static int read_routes(struct rtnl *rtnl, int family, struct reading *r)
 	header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
 	header->rtm_family = (uint8_t)family;
 	header->rtm_protocol = ROUTE_PROTOCOL;
-	return route_ask(rtnl, request, on_route, r);
+	return netlink_ask(rtnl, request, on_route, r);
 }
 
-int route_read(struct rtnl *rtnl, bool all, struct arena *a, struct routes *out)
+int route_read(struct netlink *rtnl, bool all, struct arena *a, struct routes *out)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 	struct reading r = { a, out };
@@ -239,7 +196,7 @@ static int on_way(const struct nlmsghdr *message, void *context)
 	return MNL_CB_OK;
 }
 
-int route_find(struct rtnl *rtnl, struct way *way)
+int route_find(struct netlink *rtnl, struct way *way)
 {
 	alignas(struct nlmsghdr) char buffer[256] = { 0 };
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
@@ -256,7 +213,7 @@ int route_find(struct rtnl *rtnl, struct way *way)
 		mnl_attr_put_u32(request, RTA_MARK, way->mark);
 	if (way->user)
 		mnl_attr_put_u32(request, RTA_UID, *way->user);
-	return route_ask(rtnl, request, on_way, way);
+	return netlink_ask(rtnl, request, on_way, way);
 }
 
 /* ---- writing ---- */
@@ -291,7 +248,7 @@ static void put_route(struct nlmsghdr *m, const struct route *r, bool add)
 	mnl_attr_put_u32(m, RTA_PRIORITY, ROUTE_PROTOCOL);
 }
 
-static int change(struct rtnl *rtnl, const struct route *r, bool add)
+static int change(struct netlink *rtnl, const struct route *r, bool add)
 {
 	alignas(struct nlmsghdr) char buffer[512];
 	struct nlmsghdr *m = mnl_nlmsg_put_header(buffer);
@@ -302,18 +259,18 @@ static int change(struct rtnl *rtnl, const struct route *r, bool add)
 		put_rule(m, r, add);
 	else
 		put_route(m, r, add);
-	error = route_ask(rtnl, m, NULL, NULL);
+	error = netlink_ask(rtnl, m, NULL, NULL);
 	if (add)
 		return error == -EEXIST ? 0 : error;
 	return error == -ENOENT || error == -ESRCH ? 0 : error;
 }
 
-int route_add(struct rtnl *rtnl, const struct route *r)
+int route_add(struct netlink *rtnl, const struct route *r)
 {
 	return change(rtnl, r, true);
 }
 
-int route_remove(struct rtnl *rtnl, const struct route *r)
+int route_remove(struct netlink *rtnl, const struct route *r)
 {
 	return change(rtnl, r, false);
 }

@@ -12,6 +12,7 @@
 
 #include "base/vec.h"
 #include "model/connection.h"
+#include "targets/capture/netlink.h"
 
 /* Not among those of rt_protos(5); 'e'. */
 enum { ROUTE_PROTOCOL = 101 };
@@ -38,13 +39,11 @@ int route_compare(const struct route *a, const struct route *b);
 /* As the words of `ip rule` and `ip route`. */
 const char *route_text(const struct route *r, struct arena *a);
 
-struct rtnl;
-/* In the network namespace of that path; NULL: that of the calling thread. Free with route_free. */
-int route_new(const char *netns, struct rtnl **out);
-void route_free(struct rtnl **rtnl); /* NULL is fine */
+/* A socket for what follows; as netlink_new. */
+int route_new(const char *netns, struct netlink **out);
 
 /* Reads ours, normalized. Routes are looked for only if there is a rule of ours, or `all` says so. */
-int route_read(struct rtnl *rtnl, bool all, struct arena *a, struct routes *out);
+int route_read(struct netlink *rtnl, bool all, struct arena *a, struct routes *out);
 
 /* How a packet gets to a place. */
 struct way {
@@ -56,10 +55,10 @@ struct way {
 };
 
 /* What `ip route get` says. -ENETUNREACH: there is no route. */
-int route_find(struct rtnl *rtnl, struct way *way);
+int route_find(struct netlink *rtnl, struct way *way);
 
 /* Adding what is there, or removing what is not, is no error. */
-int route_add(struct rtnl *rtnl, const struct route *r);
-int route_remove(struct rtnl *rtnl, const struct route *r);
+int route_add(struct netlink *rtnl, const struct route *r);
+int route_remove(struct netlink *rtnl, const struct route *r);
 
 #endif

@@ -1,7 +1,5 @@
 #include "targets/capture/sockets.h"
 
-#include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
@@ -9,7 +7,7 @@
 #include <stdalign.h>
 #include <string.h>
 
-enum { READ_SIZE = 64 * 1024 };
+#include "targets/capture/netlink.h"
 
 struct reading {
 	struct arena *arena;
@@ -58,52 +56,33 @@ static int on_socket(const struct nlmsghdr *message, void *context)
 	return MNL_CB_OK;
 }
 
-static void close_socket(struct mnl_socket **socket)
+static int read_family(struct netlink *link, uint8_t family, uint8_t protocol, uint32_t states, struct reading *r)
 {
-	if (*socket)
-		mnl_socket_close(*socket);
-}
-
-static int read_family(
-	struct mnl_socket *socket, uint8_t family, uint8_t protocol, uint32_t states, struct reading *r)
-{
-	alignas(struct nlmsghdr) char buffer[READ_SIZE] = { 0 };
+	alignas(struct nlmsghdr) char buffer[256] = { 0 };
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
 	struct inet_diag_req_v2 *body;
-	int more;
 
 	request->nlmsg_type = SOCK_DIAG_BY_FAMILY;
 	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	request->nlmsg_seq = family;
 	body = mnl_nlmsg_put_extra_header(request, sizeof(*body));
 	body->sdiag_family = family;
 	body->sdiag_protocol = protocol;
 	body->idiag_states = states;
-	if (mnl_socket_sendto(socket, request, request->nlmsg_len) < 0)
-		return -errno;
-	do {
-		ssize_t n = mnl_socket_recvfrom(socket, buffer, sizeof(buffer));
-
-		if (n < 0)
-			return -errno;
-		more = mnl_cb_run(buffer, (size_t)n, family, mnl_socket_get_portid(socket), on_socket, r);
-	} while (more > MNL_CB_STOP);
-	return more < 0 ? -errno : 0;
+	return netlink_ask(link, request, on_socket, r);
 }
 
 int sockets_read(uint8_t protocol, enum sockets_wanted wanted, struct arena *a, struct sockets *out)
 {
-	scoped(close_socket) struct mnl_socket *socket = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
+	scoped(netlink_free) struct netlink *link = NULL;
 	/* UDP has no listening: a socket without a peer is as one that is closed. */
 	uint32_t waiting = protocol == IPPROTO_TCP ? 1U << TCP_LISTEN : 1U << TCP_CLOSE;
 	uint32_t connected = 1U << TCP_ESTABLISHED | 1U << TCP_FIN_WAIT1 | 1U << TCP_FIN_WAIT2 |
 			     1U << TCP_TIME_WAIT | 1U << TCP_CLOSE_WAIT | 1U << TCP_LAST_ACK | 1U << TCP_CLOSING;
 	uint32_t states = wanted == SOCKETS_WAITING ? waiting : connected;
 	struct reading r = { a, out };
-	int error;
+	int error = netlink_new(NULL, NETLINK_SOCK_DIAG, 0, &link);
 
-	if (!socket || mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0)
-		return -errno;
-	error = read_family(socket, AF_INET, protocol, states, &r);
-	return error ? error : read_family(socket, AF_INET6, protocol, states, &r);
+	if (!error)
+		error = read_family(link, AF_INET, protocol, states, &r);
+	return error ? error : read_family(link, AF_INET6, protocol, states, &r);
 }

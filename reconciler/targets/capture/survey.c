@@ -78,7 +78,7 @@ static int read_listeners(struct arena *a, struct network *out)
 /* ---- routes ---- */
 
 /* What routing says of a connection; without a route it stays as it is. */
-static int find_way(struct rtnl *rtnl, struct connection *c, const struct network *n, struct arena *a)
+static int find_way(struct netlink *rtnl, struct connection *c, const struct network *n, struct arena *a)
 {
 	struct way way = { .to = c->inbound ? c->source : c->dest,
 		.user = c->user.known && !c->inbound ? &c->user.number : NULL,
@@ -100,7 +100,7 @@ static int find_way(struct rtnl *rtnl, struct connection *c, const struct networ
 
 int survey_ways(struct connection *const *c, size_t n, const struct network *network, struct arena *a)
 {
-	scoped(route_free) struct rtnl *rtnl = NULL;
+	scoped(netlink_free) struct netlink *rtnl = NULL;
 	int error = route_new(NULL, &rtnl);
 
 	for (size_t i = 0; i < n && !error; i++)

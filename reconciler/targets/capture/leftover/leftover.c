@@ -275,7 +275,7 @@ void leftover_record(const struct texts *adopt, struct applied *out)
 
 int leftover_read_elsewhere(struct arena *a, struct leftovers *out)
 {
-	scoped(route_free) struct rtnl *rtnl = NULL;
+	scoped(netlink_free) struct netlink *rtnl = NULL;
 	int error = route_new(NULL, &rtnl);
 
 	leftover_read_legacy(a, out);
@@ -301,7 +301,7 @@ static bool has_legacy(const struct leftovers *l, const struct texts *adopt, str
 bool leftover_remove_elsewhere(const struct leftovers *l, const struct texts *adopt, bool (*stopped)(void),
 	struct arena *a, struct diags *d)
 {
-	scoped(route_free) struct rtnl *rtnl = NULL;
+	scoped(netlink_free) struct netlink *rtnl = NULL;
 	const char *problem = NULL;
 	int error = 0;
 

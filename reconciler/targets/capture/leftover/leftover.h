@@ -12,7 +12,7 @@
 #include "store/applied.h"
 #include "targets/capture/edit.h"
 
-struct nft;
+struct netlink;
 struct nlmsghdr;
 struct old_table;
 struct old_lookup;
@@ -27,7 +27,7 @@ struct leftovers {
 /* ---- effects, read only; 0 or -errno ---- */
 
 /* Adds the tables of nf_tables. -EINTR: they changed meanwhile. */
-int leftover_read_nft(struct nft *nft, struct arena *a, struct leftovers *out);
+int leftover_read_nft(struct netlink *nft, struct arena *a, struct leftovers *out);
 /* Adds what is elsewhere, and recognises all of it. */
 int leftover_read_elsewhere(struct arena *a, struct leftovers *out);
 
@@ -47,7 +47,7 @@ void leftover_record(const struct texts *adopt, struct applied *out);
 void leftover_edits(const struct leftovers *l, const struct texts *adopt, struct arena *a, struct edits *out);
 const char *leftover_step_name(const struct leftover_step *step, struct arena *a);
 /* The message for the step, in the buffer. */
-struct nlmsghdr *leftover_write_step(struct nft *nft, void *buffer, const struct leftover_step *step);
+struct nlmsghdr *leftover_write_step(void *buffer, const struct leftover_step *step);
 
 /* ---- effect ---- */
 

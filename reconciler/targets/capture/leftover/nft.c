@@ -13,7 +13,7 @@
 
 #include "base/alloc.h"
 #include "targets/capture/leftover/expression.h"
-#include "targets/capture/nft_socket.h"
+#include "targets/capture/nft_message.h"
 
 /* What the first look sees: which tables there are that may hold something. */
 struct place {
@@ -50,11 +50,6 @@ static int bad_message(void)
 static bool is_ours(uint8_t family, const char *table)
 {
 	return family == NFPROTO_INET && !strcmp(table, RULESET_TABLE);
-}
-
-static struct nlmsghdr *request(struct nft *nft, void *buffer, uint16_t type, uint8_t family, uint16_t flags)
-{
-	return nftnl_nlmsg_build_hdr(buffer, type, family, flags, ++nft->sequence);
 }
 
 /* ---- the first look: names only ---- */
@@ -99,11 +94,11 @@ static int on_name(const struct nlmsghdr *message, void *context)
 	return MNL_CB_OK;
 }
 
-static int look_at_names(struct nft *nft, struct looking *l)
+static int look_at_names(struct netlink *nft, struct looking *l)
 {
 	alignas(struct nlmsghdr) char buffer[256];
 
-	return nft_ask(nft, request(nft, buffer, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, NLM_F_DUMP), on_name, l);
+	return netlink_ask(nft, nft_request(buffer, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, NLM_F_DUMP), on_name, l);
 }
 
 /* Where a mesh has chains in one of iptables' tables, it may have rules in the others. */
@@ -218,17 +213,17 @@ static int by_number(const void *left, const void *right)
 }
 
 /* What cannot be shown as a list of ports keeps the name of its set. */
-static int read_ports(struct nft *nft, const struct old_table *t, struct old_part *p, struct arena *a)
+static int read_ports(struct netlink *nft, const struct old_table *t, struct old_part *p, struct arena *a)
 {
 	alignas(struct nlmsghdr) char buffer[1024];
 	struct ports_of_set ports = { .arena = a };
-	struct nlmsghdr *m = request(nft, buffer, NFT_MSG_GETSETELEM, t->family, NLM_F_DUMP);
+	struct nlmsghdr *m = nft_request(buffer, NFT_MSG_GETSETELEM, t->family, NLM_F_DUMP);
 	struct str list = { .arena = a };
 	int error;
 
 	mnl_attr_put_strz(m, NFTA_SET_ELEM_LIST_TABLE, t->name);
 	mnl_attr_put_strz(m, NFTA_SET_ELEM_LIST_SET, p->value + 1);
-	error = nft_ask(nft, m, on_elements, &ports);
+	error = netlink_ask(nft, m, on_elements, &ports);
 	if (error || ports.others || !ports.list.n)
 		return error == -ENOENT ? -EINTR : error;
 	qsort(ports.list.items, ports.list.n, sizeof(*ports.list.items), by_number);
@@ -238,7 +233,7 @@ static int read_ports(struct nft *nft, const struct old_table *t, struct old_par
 	return 0;
 }
 
-static int read_sets(struct nft *nft, const struct old_table *t, struct arena *a)
+static int read_sets(struct netlink *nft, const struct old_table *t, struct arena *a)
 {
 	int error = 0;
 
@@ -253,10 +248,10 @@ static int read_sets(struct nft *nft, const struct old_table *t, struct arena *a
 
 /* ---- all ---- */
 
-static int read_table(struct nft *nft, struct looking *l, const struct place *p)
+static int read_table(struct netlink *nft, struct looking *l, const struct place *p)
 {
 	alignas(struct nlmsghdr) char buffer[512];
-	struct nlmsghdr *m = request(nft, buffer, NFT_MSG_GETCHAIN, p->family, NLM_F_DUMP);
+	struct nlmsghdr *m = nft_request(buffer, NFT_MSG_GETCHAIN, p->family, NLM_F_DUMP);
 	int error;
 
 	l->table = vec_push(l->arena, &l->out->tables);
@@ -264,16 +259,16 @@ static int read_table(struct nft *nft, struct looking *l, const struct place *p)
 	l->table->name = p->name;
 	l->table->iptables = p->iptables;
 	mnl_attr_put_strz(m, NFTA_CHAIN_TABLE, p->name);
-	error = nft_ask(nft, m, on_chain, l);
+	error = netlink_ask(nft, m, on_chain, l);
 	if (error)
 		return error;
-	m = request(nft, buffer, NFT_MSG_GETRULE, p->family, NLM_F_DUMP);
+	m = nft_request(buffer, NFT_MSG_GETRULE, p->family, NLM_F_DUMP);
 	mnl_attr_put_strz(m, NFTA_RULE_TABLE, p->name);
-	error = nft_ask(nft, m, on_rule, l);
+	error = netlink_ask(nft, m, on_rule, l);
 	return error ? error : read_sets(nft, l->table, l->arena);
 }
 
-int leftover_read_nft(struct nft *nft, struct arena *a, struct leftovers *out)
+int leftover_read_nft(struct netlink *nft, struct arena *a, struct leftovers *out)
 {
 	struct looking l = { .arena = a, .out = out };
 	int error = look_at_names(nft, &l);
@@ -286,7 +281,7 @@ int leftover_read_nft(struct nft *nft, struct arena *a, struct leftovers *out)
 
 /* ---- removal ---- */
 
-struct nlmsghdr *leftover_write_step(struct nft *nft, void *buffer, const struct leftover_step *step)
+struct nlmsghdr *leftover_write_step(void *buffer, const struct leftover_step *step)
 {
 	static const uint16_t types[] = {
 		[STEP_RULE] = NFT_MSG_DELRULE,
@@ -294,7 +289,7 @@ struct nlmsghdr *leftover_write_step(struct nft *nft, void *buffer, const struct
 		[STEP_CHAIN] = NFT_MSG_DELCHAIN,
 		[STEP_TABLE] = NFT_MSG_DELTABLE,
 	};
-	struct nlmsghdr *m = request(nft, buffer, types[step->kind], step->table->family, 0);
+	struct nlmsghdr *m = nft_request(buffer, types[step->kind], step->table->family, 0);
 
 	switch (step->kind) {
 	case STEP_RULE:

@@ -10,7 +10,7 @@
 #include "base/str.h"
 #include "targets/capture/leftover/leftover.h"
 
-struct rtnl;
+struct netlink;
 
 /* A mesh whose rules are known. */
 struct known_mesh {
@@ -187,10 +187,10 @@ int leftover_remove_legacy(
 	const struct texts *adopt, bool (*stopped)(void), struct arena *a, const char **problem);
 
 /* Adds the policy rules, but for ours. */
-int leftover_read_rules(struct rtnl *rtnl, struct arena *a, struct leftovers *out);
+int leftover_read_rules(struct netlink *rtnl, struct arena *a, struct leftovers *out);
 /* Looks for the routes of those that are recognised: what has none, and is not sure, is not a mesh's. */
-int leftover_read_routes(struct rtnl *rtnl, struct leftovers *l);
+int leftover_read_routes(struct netlink *rtnl, struct leftovers *l);
 /* With the route, if it is the last that leads there. */
-int leftover_remove_routing(struct rtnl *rtnl, const struct old_lookup *lookup);
+int leftover_remove_routing(struct netlink *rtnl, const struct old_lookup *lookup);
 
 #endif

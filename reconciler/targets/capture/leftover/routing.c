@@ -4,7 +4,7 @@
 #include <stdalign.h>
 
 #include "targets/capture/leftover/old.h"
-#include "targets/capture/route_socket.h"
+#include "targets/capture/route_message.h"
 
 /* What people and scripts add, not a routing daemon and not enmesh, which both put in a number of their own. */
 static bool is_handmade(uint8_t protocol)
@@ -122,18 +122,18 @@ static struct nlmsghdr *route_request(void *buffer, uint8_t family, uint32_t tab
 }
 
 /* A table without routes does not exist. */
-static int read_route(struct rtnl *rtnl, const struct old_lookup *l, struct old_route *out)
+static int read_route(struct netlink *rtnl, const struct old_lookup *l, struct old_route *out)
 {
 	alignas(struct nlmsghdr) char buffer[256];
 	int error;
 
 	*out = (struct old_route){ .table = l->table };
-	error = route_ask(
+	error = netlink_ask(
 		rtnl, route_request(buffer, l->family, l->table, RTM_GETROUTE, NLM_F_DUMP), on_route, out);
 	return error == -ENOENT ? 0 : error;
 }
 
-static int remove_route(struct rtnl *rtnl, const struct old_lookup *l, const struct old_route *route)
+static int remove_route(struct netlink *rtnl, const struct old_lookup *l, const struct old_route *route)
 {
 	alignas(struct nlmsghdr) char buffer[256];
 	struct nlmsghdr *m = route_request(buffer, l->family, l->table, RTM_DELROUTE, NLM_F_ACK);
@@ -147,13 +147,13 @@ static int remove_route(struct rtnl *rtnl, const struct old_lookup *l, const str
 	mnl_attr_put_u32(m, RTA_OIF, LOOPBACK);
 	if (route->priority)
 		mnl_attr_put_u32(m, RTA_PRIORITY, route->priority);
-	error = route_ask(rtnl, m, NULL, NULL);
+	error = netlink_ask(rtnl, m, NULL, NULL);
 	return error == -ESRCH || error == -ENOENT ? 0 : error;
 }
 
 /* ---- all ---- */
 
-int leftover_read_rules(struct rtnl *rtnl, struct arena *a, struct leftovers *out)
+int leftover_read_rules(struct netlink *rtnl, struct arena *a, struct leftovers *out)
 {
 	alignas(struct nlmsghdr) char buffer[256];
 	struct reading r = { a, out };
@@ -162,7 +162,7 @@ int leftover_read_rules(struct rtnl *rtnl, struct arena *a, struct leftovers *ou
 	m->nlmsg_type = RTM_GETRULE;
 	m->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	mnl_nlmsg_put_extra_header(m, sizeof(struct fib_rule_hdr));
-	return route_ask(rtnl, m, on_rule, &r);
+	return netlink_ask(rtnl, m, on_rule, &r);
 }
 
 /* Whether a rule of somebody else, or a later one of the same mesh, leads to the same table. */
@@ -180,7 +180,7 @@ static bool leads_on(const struct leftovers *l, size_t at)
 	return false;
 }
 
-int leftover_read_routes(struct rtnl *rtnl, struct leftovers *l)
+int leftover_read_routes(struct netlink *rtnl, struct leftovers *l)
 {
 	vec_each (it, &l->lookups) {
 		struct old_route route;
@@ -202,7 +202,7 @@ int leftover_read_routes(struct rtnl *rtnl, struct leftovers *l)
 
 /* The route first: a rule that leads to an empty table is recognised again, a route that nothing leads to is not.
  */
-int leftover_remove_routing(struct rtnl *rtnl, const struct old_lookup *l)
+int leftover_remove_routing(struct netlink *rtnl, const struct old_lookup *l)
 {
 	alignas(struct nlmsghdr) char buffer[256];
 	struct nlmsghdr *m = mnl_nlmsg_put_header(buffer);
@@ -223,6 +223,6 @@ int leftover_remove_routing(struct rtnl *rtnl, const struct old_lookup *l)
 	mnl_attr_put_u32(m, FRA_FWMARK, l->mark);
 	mnl_attr_put_u32(m, FRA_FWMASK, UINT32_MAX);
 	mnl_attr_put_u32(m, FRA_TABLE, l->table);
-	error = route_ask(rtnl, m, NULL, NULL);
+	error = netlink_ask(rtnl, m, NULL, NULL);
 	return error == -ENOENT ? 0 : error;
 }
