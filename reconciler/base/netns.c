@@ -4,8 +4,19 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/defs.h"
+
+int netns_compare(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) : (a != NULL) - (b != NULL);
+}
+
+bool netns_same(const char *a, const char *b)
+{
+	return !netns_compare(a, b);
+}
 
 int netns_enter(const char *path, int *back)
 {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/netns.h"
 #include "base/str.h"
 #include "model/place.h"
 #include "model/vars.h"
@@ -169,7 +170,7 @@ static int same_place(const struct claim *a, const struct claim *b)
 	/* Files are of the whole machine; everything else is of one network namespace. */
 	if (a->what != b->what || a->what == CLAIM_PATH)
 		return (a->what > b->what) - (a->what < b->what);
-	return strcmp(a->netns ? a->netns : "", b->netns ? b->netns : "");
+	return netns_compare(a->netns, b->netns);
 }
 
 static int same_thing(const struct claim *a, const struct claim *b)

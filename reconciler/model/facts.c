@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/netns.h"
+
 const struct fact_account *facts_account(const struct facts *f, const char *name, bool group)
 {
 	vec_each (a, &f->accounts)
@@ -34,15 +36,10 @@ const struct fact_cgroup *facts_cgroup(const struct facts *f, const char *path)
 	return NULL;
 }
 
-static bool same_namespace(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
-
 bool facts_listens(const struct facts *f, const char *netns, uint16_t port)
 {
 	vec_each (l, &f->listeners)
-		if (l->port == port && same_namespace(l->netns, netns))
+		if (l->port == port && netns_same(l->netns, netns))
 			return !l->down;
 	return true;
 }

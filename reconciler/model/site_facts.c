@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/netns.h"
 #include "model/site.h"
 
 /* ---- what must be looked up ---- */
@@ -159,7 +160,7 @@ static void own(const struct site *s, const struct account *account, bool group,
 static int by_id(const void *left, const void *right)
 {
 	const struct id_owner *a = left, *b = right;
-	int order = strcmp(a->netns ? a->netns : "", b->netns ? b->netns : "");
+	int order = netns_compare(a->netns, b->netns);
 
 	if (!order)
 		order = a->group - b->group;

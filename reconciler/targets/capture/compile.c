@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/netns.h"
 #include "model/management.h"
 #include "targets/capture/policy.h"
 
@@ -146,11 +147,6 @@ bool compile_captures(const struct site *site, const struct workload *w)
 	return !w->capture->open_when_down || facts_listens(&site->facts, s->netns, w->sidecar->outbound);
 }
 
-static bool same_namespace(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
-
 static void add_capture(struct compiling *c, const struct mesh_capture *capture)
 {
 	if (names_find(&c->capture_names, capture->name) != NAMES_NONE)
@@ -260,7 +256,7 @@ void compile_site(const struct site *site, const char *netns, struct arena *a, s
 	struct compiling c = { .b = { site, a, out } };
 
 	vec_each (w, &site->workloads)
-		if (same_namespace(w->service->netns, netns) && compile_captures(site, w))
+		if (netns_same(w->service->netns, netns) && compile_captures(site, w))
 			add_workload(&c, w);
 	if (!c.workloads.n)
 		return;

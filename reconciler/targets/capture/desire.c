@@ -2,6 +2,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/netns.h"
 #include "targets/capture/compile.h"
 #include "targets/capture/hold.h"
 #include "targets/capture/state.h"
@@ -9,7 +10,7 @@
 const struct space *state_space(const struct state *s, const char *netns)
 {
 	vec_each (space, &s->spaces)
-		if (space->netns && netns ? !strcmp(space->netns, netns) : space->netns == netns)
+		if (netns_same(space->netns, netns))
 			return space;
 	return NULL;
 }
@@ -18,13 +19,18 @@ static int by_path(const void *left, const void *right)
 {
 	const struct space *a = left, *b = right;
 
-	return strcmp(a->netns ? a->netns : "", b->netns ? b->netns : "");
+	return netns_compare(a->netns, b->netns);
 }
 
+/* The one of that namespace, which is made if it is not there. */
 static struct space *add_space(struct state *s, const char *netns, struct arena *a)
 {
-	struct space *space = vec_push(a, &s->spaces);
+	struct space *space;
 
+	vec_each (known, &s->spaces)
+		if (netns_same(known->netns, netns))
+			return known;
+	space = vec_push(a, &s->spaces);
 	space->netns = netns;
 	return space;
 }
@@ -63,17 +69,12 @@ static void add_problem(struct state *s, const struct workload *w, const struct 
 
 static void add_workload(struct state *s, const struct site *site, const struct workload *w, struct arena *a)
 {
-	struct space *space = NULL;
-	const char *netns = w->service->netns;
+	struct space *space;
 
 	add_problem(s, w, site, a);
 	if (!compile_captures(site, w))
 		return;
-	vec_each (known, &s->spaces)
-		if (netns && known->netns ? !strcmp(netns, known->netns) : netns == known->netns)
-			space = known;
-	if (!space)
-		space = add_space(s, netns, a);
+	space = add_space(s, w->service->netns, a);
 	space->origin = w->service->node;
 	if (w->capture->mode == CAPTURE_TPROXY)
 		add_routes(space, w->capture, a);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/netns.h"
 #include "targets/capture/nft_message.h"
 
 /* Flags of a table; the kernel's header names neither of them before 6.9. */
@@ -50,7 +51,7 @@ static bool holds(const struct host *h)
 static struct held *find(const char *netns)
 {
 	vec_each (it, &all)
-		if (netns && it->netns ? !strcmp(netns, it->netns) : netns == it->netns)
+		if (netns_same(netns, it->netns))
 			return it;
 	return NULL;
 }

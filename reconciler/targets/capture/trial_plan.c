@@ -1,6 +1,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "base/netns.h"
 #include "targets/capture/compile.h"
 #include "targets/capture/trial.h"
 
@@ -224,9 +225,7 @@ void trials_plan(
 	vec_each (address, &n->addresses)
 		p.families[address->family == AF_INET6] |= is_reachable(address);
 	vec_each (w, &site->workloads) {
-		const char *own = w->service->netns;
-
-		if (!compile_captures(site, w) || (own && netns ? strcmp(own, netns) != 0 : own != netns))
+		if (!compile_captures(site, w) || !netns_same(w->service->netns, netns))
 			continue;
 		p.workload = w;
 		plan_outbound(&p);
