@@ -2,8 +2,6 @@
 
 #include "model/place.h"
 
-enum { SSH_PORT = 22 };
-
 struct checking {
 	const struct model *model;
 	struct arena *arena;

@@ -5,6 +5,8 @@
 
 #include "model/mesh.h"
 
+enum { SSH_PORT = 22 };
+
 /* 22, or one of the node's managementPorts. */
 bool management_port(const struct mesh_node *node, uint16_t port);
 /* Whether the port is among them. Ports of a name that is not looked up are not. */

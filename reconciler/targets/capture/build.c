@@ -9,6 +9,8 @@ const struct family build_families[2] = {
 	{ AF_INET6, NFPROTO_IPV6, FIELD_IP6_SOURCE, FIELD_IP6_DEST, "ipv6", { [15] = 6 } },
 };
 
+const unsigned char build_loopback6[16] = { [15] = 1 };
+
 /* ---- sets ---- */
 
 struct set *build_set(struct building *b, const char *name, enum type key, enum type data)
@@ -37,6 +39,11 @@ void build_goto(struct building *b, const char *map, enum type key_type, struct 
 
 	e->verdict = VERDICT_GOTO;
 	e->chain = chain;
+}
+
+const char *build_known(const struct building *b, const char *name)
+{
+	return ruleset_set(b->out, name) ? name : NULL;
 }
 
 void build_port_range(
@@ -226,6 +233,13 @@ void build_statement(struct building *b, struct rule *r, enum statement_kind kin
 	add(b, r, kind, (enum field)0)->value = value;
 }
 
+void build_let_go(struct building *b, struct rule *r, enum verdict verdict, const char *comment)
+{
+	build_count(b, r);
+	build_verdict(b, r, verdict, NULL);
+	r->comment = comment;
+}
+
 /* ---- whole rules ---- */
 
 void build_exclude(struct building *b, struct chain *chain, enum field field, const char *set,
@@ -237,9 +251,7 @@ void build_exclude(struct building *b, struct chain *chain, enum field field, co
 		return;
 	r = build_rule(b, chain);
 	build_match_set(b, r, field, set);
-	build_count(b, r);
-	build_verdict(b, r, verdict, NULL);
-	r->comment = comment;
+	build_let_go(b, r, verdict, comment);
 }
 
 void build_dispatch(struct building *b, struct chain *chain, enum field field, uint32_t level, const char *map)

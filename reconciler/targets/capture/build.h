@@ -27,6 +27,8 @@ const char *build_interfaces(struct building *b, const char *name, const struct 
 const char *build_accounts(struct building *b, const char *name, const struct accounts *accounts, bool group);
 /* An id where this machine knows the account, else its name, which can be shown but not written. */
 struct value build_account(const struct building *b, const struct account *account, bool group);
+/* The name of a set that there is, else NULL. */
+const char *build_known(const struct building *b, const char *name);
 /* First and last port of a range; of a name, what this machine's /etc/services says. */
 void build_port_range(
 	const struct building *b, const struct port_range *p, struct value *first, struct value *last);
@@ -47,6 +49,9 @@ void build_verdict(struct building *b, struct rule *r, enum verdict verdict, con
 void build_map(struct building *b, struct rule *r, enum statement_kind kind, enum field field, const char *map);
 void build_statement(struct building *b, struct rule *r, enum statement_kind kind, struct value value);
 
+/* counter VERDICT comment "…", which ends a rule. */
+void build_let_go(struct building *b, struct rule *r, enum verdict verdict, const char *comment);
+
 /* ---- whole rules ---- */
 
 /* FIELD @SET counter accept comment "…"; nothing if set is NULL. */
@@ -65,5 +70,6 @@ struct family {
 };
 
 extern const struct family build_families[2];
+extern const unsigned char build_loopback6[16]; /* ::1 */
 
 #endif

@@ -147,6 +147,16 @@ bool compile_captures(const struct site *site, const struct workload *w)
 	return !w->capture->open_when_down || facts_listens(&site->facts, s->netns, w->sidecar->outbound);
 }
 
+bool policy_refuses(const struct mesh_capture *capture)
+{
+	return capture->refuse_other_family && !(capture->ipv4 && capture->ipv6);
+}
+
+bool policy_has_family(const struct mesh_capture *capture, const struct family *f, bool refuse)
+{
+	return (f->family == AF_INET ? capture->ipv4 : capture->ipv6) != refuse;
+}
+
 static void add_capture(struct compiling *c, const struct mesh_capture *capture)
 {
 	if (names_find(&c->capture_names, capture->name) != NAMES_NONE)
@@ -156,7 +166,7 @@ static void add_capture(struct compiling *c, const struct mesh_capture *capture)
 	if (capture->mode == CAPTURE_TPROXY && !c->tproxy)
 		c->tproxy = capture;
 	c->drop_invalid |= capture->drop_invalid;
-	c->refuses |= capture->refuse_other_family && !(capture->ipv4 && capture->ipv6);
+	c->refuses |= policy_refuses(capture);
 }
 
 bool policy_captures_dns(const struct compiling *c, const struct workload *w)
@@ -169,11 +179,9 @@ bool policy_captures_dns(const struct compiling *c, const struct workload *w)
 
 bool policy_captures_loopback(const struct mesh_capture *capture)
 {
-	static const unsigned char loopback6[16] = { [15] = 1 };
-
 	vec_each (range, &capture->outbound_cidrs.list)
 		if (range->family == AF_INET ? range->address[0] == 127
-					     : !memcmp(range->address, loopback6, sizeof(loopback6)))
+					     : !memcmp(range->address, build_loopback6, sizeof(build_loopback6)))
 			return true;
 	return false;
 }

@@ -8,18 +8,6 @@
 #include "model/management.h"
 #include "targets/capture/policy.h"
 
-static void let_go(struct compiling *c, struct rule *r, enum verdict verdict, const char *comment)
-{
-	build_count(&c->b, r);
-	build_verdict(&c->b, r, verdict, NULL);
-	r->comment = comment;
-}
-
-static bool is_refused(const struct mesh_capture *capture)
-{
-	return capture->refuse_other_family && !(capture->ipv4 && capture->ipv6);
-}
-
 /* ---- ports ---- */
 
 static void add_range(struct compiling *c, const char *map, struct value first, struct value last,
@@ -45,7 +33,7 @@ static void capture_range(struct compiling *c, const struct workload *w, struct 
 	add_range(c, tproxy ? PORT_TPROXY : PORT_POLICY, first, last,
 		policy_name(c, tproxy ? "tproxy-" : "in-", w->capture, ""), 0);
 	add_range(c, tproxy ? PORT_TPROXY_PROXY : PORT_PROXY, first, last, NULL, w->sidecar->inbound);
-	if (is_refused(w->capture))
+	if (policy_refuses(w->capture))
 		add_range(c, PORT_REFUSED, first, last, policy_name(c, "refuse-in-", w->capture, ""), 0);
 }
 
@@ -100,16 +88,11 @@ static const char *excluded_ports(struct compiling *c, const struct mesh_capture
 	vec_each (p, &capture->inbound_exclude.list)
 		*vec_push(c->b.arena, &ports.list) = *p;
 	if (!capture->allow_management_ports) {
-		*vec_push(c->b.arena, &ports.list) = (struct port_range){ .first = 22, .last = 22 };
+		*vec_push(c->b.arena, &ports.list) = (struct port_range){ .first = SSH_PORT, .last = SSH_PORT };
 		vec_each (p, &c->b.site->node->management_ports.list)
 			*vec_push(c->b.arena, &ports.list) = *p;
 	}
 	return build_ports(&c->b, policy_name(c, "in-", capture, "exclude-ports"), &ports);
-}
-
-static bool has_family(const struct mesh_capture *capture, const struct family *f, bool refuse)
-{
-	return (f->family == AF_INET ? capture->ipv4 : capture->ipv6) != refuse;
 }
 
 /* Other families, interfaces, ports and sources: `accept`, or `return` where the chain was jumped to. */
@@ -121,11 +104,11 @@ static void add_exclusions(struct compiling *c, struct chain *chain, const struc
 	for (size_t i = 0; i < array_len(build_families); i++) {
 		struct rule *r;
 
-		if (has_family(capture, &build_families[i], refuse))
+		if (policy_has_family(capture, &build_families[i], refuse))
 			continue;
 		r = build_rule(b, chain);
 		build_match(b, r, FIELD_NFPROTO, value_byte(build_families[i].nfproto));
-		let_go(c, r, verdict, refuse ? "captured" : "family not captured");
+		build_let_go(&c->b, r, verdict, refuse ? "captured" : "family not captured");
 	}
 	build_exclude(b, chain, FIELD_IN_INTERFACE,
 		build_interfaces(b, policy_name(c, "", capture, "interfaces"), &capture->exclude_interfaces),
@@ -135,7 +118,7 @@ static void add_exclusions(struct compiling *c, struct chain *chain, const struc
 		const struct family *f = &build_families[i];
 		const char *name = arena_printf(b->arena, "in-%s-exclude-%s", capture->name, f->suffix);
 
-		if (has_family(capture, f, refuse))
+		if (policy_has_family(capture, f, refuse))
 			build_exclude(b, chain, f->source,
 				build_ranges(b, name, &capture->inbound_exclude_from, f->family), verdict,
 				"excluded sources");
@@ -187,7 +170,7 @@ static void add_virtual(struct compiling *c, struct chain *base, const struct wo
 		const struct family *f = &build_families[i];
 		const char *ranges;
 
-		if (!has_family(capture, f, false))
+		if (!policy_has_family(capture, f, false))
 			continue;
 		ranges = build_ranges(&c->b,
 			arena_printf(c->b.arena, "out-%s-include-%s", capture->name, f->suffix),
@@ -206,7 +189,7 @@ static void add_virtual(struct compiling *c, struct chain *base, const struct wo
 	}
 	r = build_rule(&c->b, base);
 	build_match_set(&c->b, r, FIELD_IN_INTERFACE, set);
-	let_go(c, r, VERDICT_ACCEPT, "virtual interfaces");
+	build_let_go(&c->b, r, VERDICT_ACCEPT, "virtual interfaces");
 }
 
 /* fib daddr type != local counter accept */
@@ -215,7 +198,7 @@ static void let_transit_go(struct compiling *c, struct chain *chain)
 	struct rule *r = build_rule(&c->b, chain);
 
 	build_match_not(&c->b, r, FIELD_DEST_TYPE, value_number(RTN_LOCAL));
-	let_go(c, r, VERDICT_ACCEPT, "not to this machine");
+	build_let_go(&c->b, r, VERDICT_ACCEPT, "not to this machine");
 }
 
 /* meta l4proto tcp goto CHAIN: every port that nothing else belongs to */
@@ -265,7 +248,6 @@ static void tproxy(struct compiling *c, struct chain *chain, uint16_t port)
 
 static void let_loopback_go(struct compiling *c, struct chain *chain, const struct mesh_capture *capture)
 {
-	static const unsigned char loopback6[16] = { [15] = 1 };
 	struct cidrs ranges = { 0 };
 	struct rule *r;
 
@@ -277,8 +259,8 @@ static void let_loopback_go(struct compiling *c, struct chain *chain, const stru
 	if (!capture->ipv6)
 		return;
 	r = build_rule(&c->b, chain);
-	build_match(&c->b, r, FIELD_IP6_DEST, value_address(AF_INET6, loopback6));
-	let_go(c, r, VERDICT_RETURN, "loopback");
+	build_match(&c->b, r, FIELD_IP6_DEST, value_address(AF_INET6, build_loopback6));
+	build_let_go(&c->b, r, VERDICT_RETURN, "loopback");
 }
 
 /* Where nothing listens, `tproxy` does not match, and the connection would reach the app: it is refused instead.
@@ -298,7 +280,7 @@ static void add_tproxy_chain(struct compiling *c, const struct mesh_capture *cap
 	r = build_rule(b, chain);
 	build_match_states(b, r, NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED));
 	build_statement(b, r, STATEMENT_SET_MARK, value_number(c->tproxy->tproxy_mark));
-	let_go(c, r, VERDICT_ACCEPT, "established");
+	build_let_go(&c->b, r, VERDICT_ACCEPT, "established");
 	let_loopback_go(c, chain, capture);
 	if (ruleset_set(b->out, PORT_TPROXY_PROXY))
 		tproxy(c, chain, 0);
@@ -326,13 +308,13 @@ static void add_tproxy_entry(struct compiling *c, struct chain *chain)
 		build_match_interface(b, r, FIELD_IN_INTERFACE, "lo");
 		build_match(b, r, build_families[i].source,
 			value_address(build_families[i].family, build_families[i].passthrough));
-		let_go(c, r, VERDICT_RETURN, "proxy to its app");
+		build_let_go(&c->b, r, VERDICT_RETURN, "proxy to its app");
 	}
 	/* iifname "lo" meta mark != NEXT return: only what a proxy sends to this machine is inbound */
 	r = build_rule(b, chain);
 	build_match_interface(b, r, FIELD_IN_INTERFACE, "lo");
 	build_match_not(b, r, FIELD_MARK, next);
-	let_go(c, r, VERDICT_RETURN, "within this machine");
+	build_let_go(&c->b, r, VERDICT_RETURN, "within this machine");
 	build_dispatch(b, chain, FIELD_TCP_DEST_PORT, 0, PORT_TPROXY);
 	if (all_ports_in(c, CAPTURE_TPROXY))
 		goto_all_ports(c, chain, "tproxy-");
@@ -351,7 +333,7 @@ static void add_mangle(struct compiling *c)
 		/* ct state invalid counter drop */
 		r = build_rule(b, base);
 		build_match_states(b, r, NF_CT_STATE_INVALID_BIT);
-		let_go(c, r, VERDICT_DROP, "invalid");
+		build_let_go(&c->b, r, VERDICT_DROP, "invalid");
 	}
 	if (!c->tproxy)
 		return;
@@ -375,7 +357,7 @@ static void add_refusal_chain(struct compiling *c, const struct mesh_capture *ca
 	struct chain *chain;
 	struct rule *r;
 
-	if (!is_refused(capture) || !is_used(c, name, capture))
+	if (!policy_refuses(capture) || !is_used(c, name, capture))
 		return;
 	chain = ruleset_add_chain(c->b.out, c->b.arena, name);
 	chain->origin = capture->node;
@@ -404,7 +386,7 @@ static void add_refusals(struct compiling *c)
 	build_verdict(b, r, VERDICT_ACCEPT, NULL);
 	build_exclude(b, base, FIELD_TCP_DEST_PORT, TUNNEL_PORTS, VERDICT_ACCEPT, "tunnel");
 	build_dispatch(b, base, FIELD_TCP_DEST_PORT, 0, PORT_REFUSED);
-	if (c->all_ports && is_refused(c->all_ports->capture))
+	if (c->all_ports && policy_refuses(c->all_ports->capture))
 		goto_all_ports(c, base, "refuse-in-");
 	vec_each (capture, &c->captures)
 		add_refusal_chain(c, *capture);

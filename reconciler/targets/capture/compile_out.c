@@ -30,9 +30,7 @@ static struct decisions decisions_of(struct compiling *c, const struct mesh_capt
 
 static bool has_family(const struct decisions *d, const struct family *f)
 {
-	bool captured = f->family == AF_INET ? d->capture->ipv4 : d->capture->ipv6;
-
-	return captured != d->refuse;
+	return policy_has_family(d->capture, f, d->refuse);
 }
 
 static bool is_one_address(const struct cidr *c)
@@ -47,17 +45,14 @@ static struct rule *add_rule(const struct decisions *d)
 
 static void let_go(const struct decisions *d, struct rule *r, const char *comment)
 {
-	build_count(&d->c->b, r);
-	build_verdict(&d->c->b, r, VERDICT_ACCEPT, NULL);
-	r->comment = comment;
+	build_let_go(&d->c->b, r, VERDICT_ACCEPT, comment);
 }
 
 /* ip daddr 127.0.0.1, or a range of them that the document gives; ip6 daddr ::1 */
 static void match_loopback(const struct decisions *d, struct rule *r, const struct family *f, bool negated)
 {
-	static const unsigned char loopback6[16] = { [15] = 1 };
 	const struct cidr *range = &d->capture->loopback;
-	const unsigned char *address = f->family == AF_INET ? range->address : loopback6;
+	const unsigned char *address = f->family == AF_INET ? range->address : build_loopback6;
 	struct cidrs ranges = { 0 };
 	const char *set;
 
@@ -90,63 +85,42 @@ static void let_passthrough_go(const struct decisions *d, const struct family *f
 	let_go(d, r, "proxy to its app");
 }
 
+/* Which of a proxy's connections to this machine. */
+enum hairpin { HAIRPIN_ALL, HAIRPIN_NO_DNS, HAIRPIN_DNS };
+
 /*
- * oifname "lo" ip daddr != 127.0.0.1 tcp dport != @tunnel-ports [tcp dport != 53] redirect to :meta skuid map @…
- * Connections of a proxy's first user to this machine, which go through its inbound listener.
+ * oifname "lo" ip daddr != 127.0.0.1 tcp dport != @tunnel-ports [tcp dport [!=] 53] redirect to :meta skuid map @…
  */
-static void hairpin(const struct decisions *d, const struct family *f, enum field owner, const char *map, bool dns)
+static void hairpin(
+	const struct decisions *d, const struct family *f, enum field owner, const char *map, enum hairpin which)
 {
 	struct building *b = &d->c->b;
-	struct rule *r;
+	struct rule *r = add_rule(d);
 
-	if (!ruleset_set(b->out, map))
-		return;
-	r = add_rule(d);
 	build_match_interface(b, r, FIELD_OUT_INTERFACE, "lo");
 	match_loopback(d, r, f, true);
 	build_match_not_set(b, r, FIELD_TCP_DEST_PORT, TUNNEL_PORTS);
-	if (dns)
+	if (which == HAIRPIN_DNS)
+		build_match(b, r, FIELD_TCP_DEST_PORT, value_port(DNS_PORT));
+	if (which == HAIRPIN_NO_DNS)
 		build_match_not(b, r, FIELD_TCP_DEST_PORT, value_port(DNS_PORT));
 	build_map(b, r, STATEMENT_REDIRECT_MAP, owner, map);
 	r->comment = "proxy to this machine";
 }
 
-/*
- * oifname "lo" ip daddr != 127.0.0.1 tcp dport != @tunnel-ports tcp dport 53 redirect to :meta skgid map @…
- * Only where DNS is captured.
- */
-static void hairpin_dns(const struct decisions *d, const struct family *f)
+/* What a proxy sends to this machine itself goes through its inbound listener. */
+static void hairpins(const struct decisions *d, enum field owner, const char *map, enum hairpin which)
 {
-	struct building *b = &d->c->b;
-	struct rule *r;
-
-	if (!ruleset_set(b->out, DNS_INBOUND))
+	if (d->refuse || !ruleset_set(d->c->b.out, map))
 		return;
-	r = add_rule(d);
-	build_match_interface(b, r, FIELD_OUT_INTERFACE, "lo");
-	match_loopback(d, r, f, true);
-	build_match_not_set(b, r, FIELD_TCP_DEST_PORT, TUNNEL_PORTS);
-	build_match(b, r, FIELD_TCP_DEST_PORT, value_port(DNS_PORT));
-	build_map(b, r, STATEMENT_REDIRECT_MAP, FIELD_GROUP, DNS_INBOUND);
-	r->comment = "proxy to this machine";
-}
-
-static const char *set_if_there(const struct decisions *d, const char *name)
-{
-	return ruleset_set(d->c->b.out, name) ? name : NULL;
-}
-
-/* What a proxy of this family sends to this machine itself goes through its inbound listener. */
-static void hairpins(const struct decisions *d, enum field owner, const char *map, bool dns)
-{
-	for (size_t i = 0; !d->refuse && i < array_len(build_families); i++)
+	for (size_t i = 0; i < array_len(build_families); i++)
 		if (has_family(d, &build_families[i]))
-			hairpin(d, &build_families[i], owner, map, dns);
+			hairpin(d, &build_families[i], owner, map, which);
 }
 
 static void let_proxies_go(const struct decisions *d, enum field owner, const char *set)
 {
-	build_exclude(&d->c->b, d->chain, owner, set_if_there(d, set), VERDICT_ACCEPT, "proxies");
+	build_exclude(&d->c->b, d->chain, owner, build_known(&d->c->b, set), VERDICT_ACCEPT, "proxies");
 }
 
 /* What is not of the first of the proxy's users (or groups, if it has no users) and stays on this machine. */
@@ -155,7 +129,7 @@ static void let_loopback_go(const struct decisions *d)
 	struct rule *r;
 
 	/* Where DNS goes on from here over loopback, the first one has been decided on before. */
-	hairpins(d, FIELD_GROUP, GROUP_INBOUND, false);
+	hairpins(d, FIELD_GROUP, GROUP_INBOUND, HAIRPIN_ALL);
 	if (d->dns) {
 		let_proxies_go(d, FIELD_USER, FIRST_USERS);
 		let_proxies_go(d, FIELD_GROUP, FIRST_GROUPS);
@@ -175,15 +149,14 @@ static void decide_loopback(const struct decisions *d)
 	for (size_t i = 0; i < array_len(build_families); i++)
 		if (has_family(d, &build_families[i]))
 			let_passthrough_go(d, &build_families[i]);
-	hairpins(d, FIELD_USER, USER_INBOUND, d->dns);
+	hairpins(d, FIELD_USER, USER_INBOUND, d->dns ? HAIRPIN_NO_DNS : HAIRPIN_ALL);
 	if (!loopback)
 		let_loopback_go(d);
 	let_proxies_go(d, FIELD_USER, PROXY_USERS);
 	if (loopback)
-		hairpins(d, FIELD_GROUP, GROUP_INBOUND, false);
-	for (size_t i = 0; d->dns && !d->refuse && !loopback && i < array_len(build_families); i++)
-		if (has_family(d, &build_families[i]))
-			hairpin_dns(d, &build_families[i]);
+		hairpins(d, FIELD_GROUP, GROUP_INBOUND, HAIRPIN_ALL);
+	if (d->dns && !loopback)
+		hairpins(d, FIELD_GROUP, DNS_INBOUND, HAIRPIN_DNS);
 	let_proxies_go(d, FIELD_GROUP, PROXY_GROUPS);
 }
 
@@ -228,9 +201,7 @@ static void decide_dns_query(const struct decisions *d, enum field port, enum fi
 
 static const char *resolver_set(struct compiling *c, const struct family *f)
 {
-	const char *name = arena_printf(c->b.arena, RESOLVERS "-%s", f->suffix);
-
-	return ruleset_set(c->b.out, name) ? name : NULL;
+	return build_known(&c->b, arena_printf(c->b.arena, RESOLVERS "-%s", f->suffix));
 }
 
 static void decide_dns(const struct decisions *d)
@@ -420,8 +391,7 @@ static void add_zone_rules(struct compiling *c, const struct mesh_capture *captu
 		const char *resolvers = capture->dns == DNS_RESOLVERS ? resolver_set(c, f) : NULL;
 		struct rule *r;
 
-		if (!(f->family == AF_INET ? capture->ipv4 : capture->ipv6) ||
-			(capture->dns == DNS_RESOLVERS && !resolvers))
+		if (!policy_has_family(capture, f, false) || (capture->dns == DNS_RESOLVERS && !resolvers))
 			continue;
 		r = build_rule(&c->b, chain);
 		if (resolvers)
@@ -449,10 +419,8 @@ static void add_zones(struct compiling *c)
 	r = build_rule(&c->b, base);
 	build_match_not(&c->b, r, FIELD_L4PROTO, value_byte(IPPROTO_UDP));
 	build_verdict(&c->b, r, VERDICT_ACCEPT, NULL);
-	if (ruleset_set(c->b.out, PROXY_USERS))
-		build_exclude(&c->b, base, FIELD_USER, PROXY_USERS, VERDICT_ACCEPT, "proxies");
-	if (ruleset_set(c->b.out, PROXY_GROUPS))
-		build_exclude(&c->b, base, FIELD_GROUP, PROXY_GROUPS, VERDICT_ACCEPT, "proxies");
+	build_exclude(&c->b, base, FIELD_USER, build_known(&c->b, PROXY_USERS), VERDICT_ACCEPT, "proxies");
+	build_exclude(&c->b, base, FIELD_GROUP, build_known(&c->b, PROXY_GROUPS), VERDICT_ACCEPT, "proxies");
 	policy_dispatch(c, base, "zone");
 	if (c->everyone && policy_captures_dns(c, c->everyone)) {
 		r = build_rule(&c->b, base);
@@ -472,9 +440,7 @@ static void let_enmesh_go(struct compiling *c, struct chain *chain)
 
 	/* meta mark 0x656d counter accept */
 	build_match(&c->b, r, FIELD_MARK, value_number(HTTP_MARK));
-	build_count(&c->b, r);
-	build_verdict(&c->b, r, VERDICT_ACCEPT, NULL);
-	r->comment = "enmesh itself";
+	build_let_go(&c->b, r, VERDICT_ACCEPT, "enmesh itself");
 }
 
 /*
@@ -491,9 +457,7 @@ static void let_transparent_go(struct compiling *c, struct chain *chain)
 	r = build_rule(&c->b, chain);
 	build_match_interface(&c->b, r, FIELD_OUT_INTERFACE, "lo");
 	build_match(&c->b, r, FIELD_MARK, value_number(c->tproxy->tproxy_mark));
-	build_count(&c->b, r);
-	build_verdict(&c->b, r, VERDICT_ACCEPT, NULL);
-	r->comment = "transparent proxy to its app";
+	build_let_go(&c->b, r, VERDICT_ACCEPT, "transparent proxy to its app");
 }
 
 static void goto_everyone(struct compiling *c, struct chain *chain, const char *prefix)
@@ -520,11 +484,6 @@ static void add_output(struct compiling *c)
 	goto_everyone(c, chain, "out-");
 }
 
-static bool leaves_family_out(const struct mesh_capture *capture)
-{
-	return capture->refuse_other_family && !(capture->ipv4 && capture->ipv6);
-}
-
 /* What would be captured, were its family, is refused. */
 static void add_refusals(struct compiling *c)
 {
@@ -534,7 +493,7 @@ static void add_refusals(struct compiling *c)
 	if (!c->refuses)
 		return;
 	vec_each (it, &c->workloads)
-		if (leaves_family_out((*it)->capture))
+		if (policy_refuses((*it)->capture))
 			policy_goto(c, *it, "refusal", policy_name(c, "refuse-out-", (*it)->capture, ""));
 	base = policy_base(c, "output-refuse", CHAIN_FILTER, NF_INET_LOCAL_OUT, NF_IP_PRI_FILTER);
 	let_enmesh_go(c, base);
@@ -542,13 +501,13 @@ static void add_refusals(struct compiling *c)
 	build_match_states(&c->b, r, NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED));
 	build_verdict(&c->b, r, VERDICT_ACCEPT, NULL);
 	policy_dispatch(c, base, "refusal");
-	if (c->everyone && leaves_family_out(c->everyone->capture))
+	if (c->everyone && policy_refuses(c->everyone->capture))
 		goto_everyone(c, base, "refuse-out-");
 	vec_each (capture, &c->captures) {
 		struct decisions d = decisions_of(c, *capture);
 
 		d.refuse = true;
-		if (!leaves_family_out(*capture))
+		if (!policy_refuses(*capture))
 			continue;
 		d.chain = ruleset_add_chain(c->b.out, c->b.arena, policy_name(c, "refuse-out-", *capture, ""));
 		decide(&d);

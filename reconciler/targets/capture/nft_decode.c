@@ -372,18 +372,19 @@ static int on_comment(const struct nftnl_udata *attribute, void *context)
 	return 0;
 }
 
-static void read_comment(struct nftnl_rule *from, struct rule *to, struct arena *a)
+const char *nft_comment(struct nftnl_rule *rule, struct arena *a)
 {
 	const struct nftnl_udata *comment = NULL;
 	uint32_t size;
 	void *data;
 
-	if (!nftnl_rule_is_set(from, NFTNL_RULE_USERDATA))
-		return;
-	memcpy(&data, &(const void *){ nftnl_rule_get_data(from, NFTNL_RULE_USERDATA, &size) }, sizeof(data));
+	if (!nftnl_rule_is_set(rule, NFTNL_RULE_USERDATA))
+		return NULL;
+	memcpy(&data, &(const void *){ nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &size) }, sizeof(data));
 	if (nftnl_udata_parse(data, size, on_comment, &comment) < 0 || !comment)
-		return;
-	to->comment = arena_strndup(a, nftnl_udata_get(comment), nftnl_udata_len(comment));
+		return NULL;
+	return arena_strndup(
+		a, nftnl_udata_get(comment), strnlen(nftnl_udata_get(comment), nftnl_udata_len(comment)));
 }
 
 /* Expressions without a typed form, in libnftnl's own words. */
@@ -404,7 +405,7 @@ void nft_decode(struct nftnl_rule *from, struct arena *a, struct rule *to)
 	struct decoding decoding = { .arena = a, .rule = to };
 
 	to->handle = nftnl_rule_get_u64(from, NFTNL_RULE_HANDLE);
-	read_comment(from, to, a);
+	to->comment = nft_comment(from, a);
 	nftnl_expr_foreach(from, on_expression, &decoding);
 	if (to->foreign)
 		to->text = raw_text(from, a);

@@ -13,6 +13,8 @@
  */
 void nft_decode(struct nftnl_rule *from, struct arena *a, struct rule *to);
 
+/* The comment that nft and iptables put into a rule; NULL: it has none. */
+const char *nft_comment(struct nftnl_rule *rule, struct arena *a);
 /* False: not one of that type. */
 bool nft_copy_value(struct value *to, const void *data, uint32_t size, enum type type);
 /* False: the form has no word for that verdict. */

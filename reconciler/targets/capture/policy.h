@@ -58,6 +58,11 @@ bool policy_captures_dns(const struct compiling *c, const struct workload *w);
 /* Whether loopback addresses are among those that are captured: then nothing stays on this machine by itself. */
 bool policy_captures_loopback(const struct mesh_capture *capture);
 
+/* Whether connections of a family that is not captured are refused. */
+bool policy_refuses(const struct mesh_capture *capture);
+/* Whether a family is captured; with `refuse`: whether it is not. */
+bool policy_has_family(const struct mesh_capture *capture, const struct family *f, bool refuse);
+
 /* NAME of a set of one MeshCapture: "out-CAPTURE-WHAT". */
 const char *policy_name(
 	struct compiling *c, const char *prefix, const struct mesh_capture *capture, const char *what);

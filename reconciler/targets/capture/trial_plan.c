@@ -2,6 +2,8 @@
 #include <string.h>
 
 #include "base/netns.h"
+#include "model/management.h"
+#include "targets/capture/build.h"
 #include "targets/capture/compile.h"
 #include "targets/capture/trial.h"
 
@@ -16,7 +18,6 @@ enum {
 	NOBODY = 65534,
 	PORT_ANYWHERE = 80,
 	PORT_DNS = 53,
-	PORT_SSH = 22,
 	OF_A_KIND_MAX = 5, /* excluded ranges, ports of a service … */
 };
 
@@ -203,18 +204,17 @@ static void plan_inbound(const struct planning *p)
 	for (size_t i = 0; i < excluded->list.n && i < OF_A_KIND_MAX; i++)
 		if (!excluded->list.items[i].name)
 			add_inbound(p, "inbound, to an excluded port", excluded->list.items[i].first);
-	add_inbound(p, "inbound, to SSH", PORT_SSH);
+	add_inbound(p, "inbound, to SSH", SSH_PORT);
 }
 
 /* Neither loopback nor link-local: 127.0.0.0/8, 169.254.0.0/16, ::1, fe80::/10. */
 static bool is_reachable(const struct endpoint *e)
 {
-	static const unsigned char loopback6[16] = { [15] = 1 };
 	const unsigned char *b = e->address;
 
 	if (e->family == AF_INET)
 		return b[0] != 127 && !(b[0] == 169 && b[1] == 254);
-	return memcmp(b, loopback6, 16) != 0 && !(b[0] == 0xfe && (b[1] & 0xc0) == 0x80);
+	return memcmp(b, build_loopback6, 16) != 0 && !(b[0] == 0xfe && (b[1] & 0xc0) == 0x80);
 }
 
 void trials_plan(

@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <libnftnl/expr.h>
-#include <libnftnl/udata.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_nat.h>
@@ -10,6 +9,8 @@
 #include <linux/netfilter/nf_tables_compat.h>
 #include <net/if.h>
 #include <string.h>
+
+#include "targets/capture/nft_decode.h"
 
 enum { REGISTERS = NFT_REG32_15 + 1, DATA_SIZE = 16 };
 
@@ -534,34 +535,12 @@ static int on_expression(struct nftnl_expr *e, void *context)
 	return 0;
 }
 
-static int on_comment(const struct nftnl_udata *attribute, void *context)
-{
-	if (nftnl_udata_type(attribute) == NFTNL_UDATA_RULE_COMMENT)
-		*(const struct nftnl_udata **)context = attribute;
-	return 0;
-}
-
-static void read_comment(struct decoding *d, struct nftnl_rule *rule)
-{
-	const struct nftnl_udata *comment = NULL;
-	const char *text;
-	uint32_t size;
-	void *data;
-
-	if (!nftnl_rule_is_set(rule, NFTNL_RULE_USERDATA))
-		return;
-	memcpy(&data, &(const void *){ nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &size) }, sizeof(data));
-	if (nftnl_udata_parse(data, size, on_comment, &comment) < 0 || !comment)
-		return;
-	text = nftnl_udata_get(comment);
-	add(d, PART_COMMENT, false, "comment",
-		arena_strndup(d->arena, text, strnlen(text, nftnl_udata_len(comment))));
-}
-
 void old_read_rule(struct old_rule *out, struct nftnl_rule *rule, uint8_t family, struct arena *a)
 {
 	struct decoding d = { .arena = a, .rule = out, .family = family };
+	const char *comment = nft_comment(rule, a);
 
 	nftnl_expr_foreach(rule, on_expression, &d);
-	read_comment(&d, rule);
+	if (comment)
+		add(&d, PART_COMMENT, false, "comment", comment);
 }
