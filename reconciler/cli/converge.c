@@ -15,11 +15,6 @@
 #include "report/status.h"
 #include "report/text.h"
 
-static struct text_style style_of(const struct session *s, int fd)
-{
-	return (struct text_style){ output_color(s, fd) };
-}
-
 static bool says_text(const struct session *s)
 {
 	return s->args.format == FORMAT_TEXT && !s->args.quiet;
@@ -38,7 +33,7 @@ static void on_planned(void *context, const struct pass *p, size_t first)
 	struct session *s = context;
 
 	if (says_text(s) && !is_silent(p))
-		output_text(s, text_plan(p, first, style_of(s, STDOUT_FILENO), s->arena));
+		output_text(s, text_plan(p, first, output_style(s, STDOUT_FILENO), s->arena));
 }
 
 /* People at a terminal see what takes long; with --verbose, everything. */
@@ -48,7 +43,7 @@ static void on_progress(void *context, const struct change *c)
 	bool slow = c->phase == PHASE_PROCESSES || c->phase == PHASE_STOP;
 
 	if (s->args.verbose || (slow && c->result == RESULT_NONE))
-		output_progress(text_progress(c, style_of(s, STDERR_FILENO), s->arena));
+		output_progress(text_progress(c, output_style(s, STDERR_FILENO), s->arena));
 }
 
 /* ---- afterwards ---- */

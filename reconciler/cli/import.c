@@ -122,19 +122,17 @@ const struct command command_import = {
 	.min_operands = 1,
 	.max_operands = OPERANDS_MAX,
 	.summary = "print Istio's settings of a machine as enmesh documents",
-	.description = "Takes what Istio's packages for virtual machines and istio-iptables take, and prints "
-		       "documents that capture "
-		       "the same connections: each FILE is a cluster.env or sidecar.env, FLAGS are those of "
-		       "istio-iptables, long or "
-		       "short. Flags win over the environment (the variables that istio-iptables reads, and those "
-		       "that begin with "
-		       "ISTIO_), the environment over files, and a later file over an earlier one.\n\n"
-		       "A comment says which flag or variable a line comes from. What has no meaning for enmesh "
-		       "is named in a comment "
-		       "and in a warning. The result is valid as it is:\n\n"
-		       "  enmesh import istio cluster.env -- -b '*' -i '*' > mesh/istio.yaml\n\n"
-		       "What Istio looks up on the machine (the user of the proxy, its address) is looked up on "
-		       "this one.",
+	.description =
+		"Takes what Istio's packages for virtual machines and istio-iptables take, and prints "
+		"documents that capture the same connections: each FILE is a cluster.env or sidecar.env, "
+		"FLAGS are those of istio-iptables, long or short. Flags win over the environment (the "
+		"variables that istio-iptables reads, and those that begin with ISTIO_), the environment "
+		"over files, and a later file over an earlier one.\n\n"
+		"A comment says which flag or variable a line comes from. What has no meaning for enmesh is "
+		"named in a comment and in a warning. The result is valid as it is:\n\n"
+		"  enmesh import istio cluster.env -- -b '*' -i '*' > mesh/istio.yaml\n\n"
+		"What Istio looks up on the machine (the user of the proxy, its address) is looked up on "
+		"this one.",
 	.tables = { opts, opts_general },
 	.codes = { { CODE_OK, "printed" },
 		{ CODE_ERROR, "a file or a value makes no sense; the diagnostics say where" },

@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "report/escape.h"
 
-bool output_color(const struct session *s, int fd)
+static bool has_color(const struct session *s, int fd)
 {
 	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
 
@@ -17,6 +17,11 @@ bool output_color(const struct session *s, int fd)
 		return s->args.color == COLOR_ALWAYS;
 	/* https://no-color.org: present and not empty. */
 	return isatty(fd) && !(no_color && *no_color) && !(term && !strcmp(term, "dumb"));
+}
+
+struct text_style output_style(const struct session *s, int fd)
+{
+	return (struct text_style){ has_color(s, fd) };
 }
 
 static int write_all(int fd, const char *text, size_t n)
@@ -54,6 +59,18 @@ bool output_json_into(struct session *s, const char *path, const struct node *n)
 	int r = fd < 0 ? -errno : write_all(fd, text, strlen(text));
 
 	return !r || diag_failure(s->diags, "%s cannot be written: %s", path, strerror(-r));
+}
+
+bool output_result(struct session *s, const struct node *result,
+	const char *(*text)(const struct node *result, struct text_style style, struct arena *a))
+{
+	if (s->args.json_into && !output_json_into(s, s->args.json_into, result))
+		return false;
+	if (s->args.quiet)
+		return true;
+	if (s->args.format == FORMAT_JSON)
+		return output_json(s, result);
+	return output_text(s, text(result, output_style(s, STDOUT_FILENO), s->arena));
 }
 
 void output_progress(const char *text)

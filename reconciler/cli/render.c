@@ -85,12 +85,8 @@ static enum code run_render(struct session *s)
 		code = settings_targets(s, &p.targets);
 	if (code != CODE_OK)
 		return code;
-	p.source = settings.source;
-	p.node = settings.node;
-	if (!pass_load(&p) || !pass_site(&p, false)) {
-		settings_explain_node(s, &settings, p.model);
+	if (!settings_load(s, &settings, &p, false))
 		return CODE_ERROR;
-	}
 	return s->args.quiet || print(s, &p) ? CODE_OK : CODE_ERROR;
 }
 

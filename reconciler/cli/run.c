@@ -81,20 +81,15 @@ const struct command command_run = {
 	.max_operands = 1,
 	.summary = "keep the node as SOURCE wants it, until it is stopped",
 	.description =
-		"The passes of apply, one after the other: at the start, when the interval is over, on SIGHUP, "
-		"and a second "
-		"after somebody else has changed nftables rules. Each reads SOURCE anew. What a pass finds in "
-		"place it says "
-		"nothing of. It waits 30 seconds for the pass of another command to end, unless --lock-timeout "
-		"says "
-		"otherwise.\n\n"
-		"While it runs, the table inet enmesh is held by the kernel (Linux 6.9 or newer): other programs "
-		"cannot "
-		"change or delete it, and `nft flush ruleset` passes it over. `enmesh apply` and `cleanup` beside "
-		"it are "
-		"refused where they would change rules. When it ends, however it does, the rules stay, and the "
-		"next one "
-		"takes them over. A table that was made without it is made anew once, in one transaction.\n\n"
+		"The passes of apply, one after the other: at the start, when the interval is over, on "
+		"SIGHUP, and a second after somebody else has changed nftables rules. Each reads SOURCE "
+		"anew. What a pass finds in place it says nothing of. It waits 30 seconds for the pass of "
+		"another command to end, unless --lock-timeout says otherwise.\n\n"
+		"While it runs, the table inet enmesh is held by the kernel (Linux 6.9 or newer): other "
+		"programs cannot change or delete it, and `nft flush ruleset` passes it over. `enmesh apply` "
+		"and `cleanup` beside it are refused where they would change rules. When it ends, however it "
+		"does, the rules stay, and the next one takes them over. A table that was made without it is "
+		"made anew once, in one transaction.\n\n"
 		"SIGINT or SIGTERM end it, between two changes.",
 	.tables = { opts_node, opts, opts_lock, opts_prune, opts_targets, opts_machine, opts_config,
 		opts_general },

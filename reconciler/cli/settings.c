@@ -169,3 +169,22 @@ void settings_explain_node(struct session *s, const struct settings *settings, c
 		diag_warning(s->diags, (struct pos){ 0 },
 			"'%s' is this machine's host name; --node names another node", settings->node);
 }
+
+bool settings_load(struct session *s, const struct settings *settings, struct pass *p, bool needed)
+{
+	p->source = settings->source;
+	p->node = settings->node;
+	if (pass_load(p) && pass_site(p, needed))
+		return true;
+	settings_explain_node(s, settings, p->model);
+	return false;
+}
+
+const struct target *settings_target_of_connections(void)
+{
+	const struct target *const *t = targets_all;
+
+	while (!(*t)->trace)
+		t++;
+	return *t;
+}

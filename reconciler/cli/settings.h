@@ -25,6 +25,15 @@ enum code settings_read_offline(struct session *s, struct settings *out);
 /* The targets that --target names, or all. */
 enum code settings_targets(struct session *s, const struct target *const **out);
 
+/*
+ * The source and what it wants of the node, into a pass with arena and diags. False: an error was added. `needed`:
+ * as pass_site.
+ */
+bool settings_load(struct session *s, const struct settings *settings, struct pass *p, bool needed);
+
+/* The target that decides about connections: the one that can trace and verify. */
+const struct target *settings_target_of_connections(void);
+
 /* Where the source lacks a node that nobody named, says where the name came from. */
 void settings_explain_node(struct session *s, const struct settings *settings, const struct model *m);
 

@@ -37,8 +37,7 @@ static enum code run_status(struct session *s)
 	if (s->args.format == FORMAT_JSON && !s->args.quiet)
 		output_json(s, status);
 	else if (!s->args.quiet)
-		output_text(s, status_text(status, clock_now(),
-				       (struct text_style){ output_color(s, STDOUT_FILENO) }, s->arena));
+		output_text(s, status_text(status, clock_now(), output_style(s, STDOUT_FILENO), s->arena));
 	return status_ready(status) ? CODE_OK : CODE_ERROR;
 }
 

@@ -35,29 +35,16 @@ struct tracing {
 	struct connections connections;
 };
 
-static const struct target *target_that_traces(void)
-{
-	const struct target *const *t = targets_all;
-
-	while (!(*t)->trace)
-		t++;
-	return *t;
-}
-
 /* What the source wants; without one (--live), nothing. */
 static bool load(struct tracing *t)
 {
 	struct session *s = t->session;
 
-	t->pass = (struct pass){
-		.arena = s->arena, .diags = s->diags, .source = t->settings.source, .node = t->settings.node
-	};
-	if (!t->pass.source)
+	t->pass = (struct pass){ .arena = s->arena, .diags = s->diags, .node = t->settings.node };
+	if (!t->settings.source)
 		return true;
-	if (!pass_load(&t->pass) || !pass_site(&t->pass, false)) {
-		settings_explain_node(s, &t->settings, t->pass.model);
+	if (!settings_load(s, &t->settings, &t->pass, false))
 		return false;
-	}
 	network_of_site(t->pass.site, s->arena, &t->network);
 	return true;
 }
@@ -78,24 +65,16 @@ static bool print(struct tracing *t)
 {
 	struct session *s = t->session;
 	struct node *traces = arena_new(s->arena, struct node);
-	const struct node *root;
 
 	traces->type = NODE_LIST;
 	vec_each (c, &t->connections.list)
 		*node_add(s->arena, traces) = *t->target->trace(t->state, s->args.netns, c, &t->network, s->arena);
-	root = trace_json(&t->pass, s->args.live, traces, s->arena);
-	if (s->args.json_into && !output_json_into(s, s->args.json_into, root))
-		return false;
-	if (s->args.quiet)
-		return true;
-	if (s->args.format == FORMAT_JSON)
-		return output_json(s, root);
-	return output_text(s, trace_text(root, (struct text_style){ output_color(s, STDOUT_FILENO) }, s->arena));
+	return output_result(s, trace_json(&t->pass, s->args.live, traces, s->arena), trace_text);
 }
 
 static enum code run_trace(struct session *s)
 {
-	struct tracing t = { .session = s, .target = target_that_traces() };
+	struct tracing t = { .session = s, .target = settings_target_of_connections() };
 	enum code code = connections_read(s, &t.connections);
 
 	if (code == CODE_OK)
@@ -113,24 +92,19 @@ const struct command command_trace = {
 	.max_operands = 1,
 	.summary = "show the way of a connection through the rules, and where it lands",
 	.description =
-		"Takes the first packet of a connection through the rules that SOURCE wants of the node, one by "
-		"one, "
-		"with what each looks up in sets and maps, and says where it lands: at the sidecar, at the app, "
-		"somewhere else, or nowhere. No packet is sent, nothing of this machine is looked at but the "
-		"numbers "
-		"of users and groups, and no rights are needed.\n\n"
+		"Takes the first packet of a connection through the rules that SOURCE wants of the node, one "
+		"by one, with what each looks up in sets and maps, and says where it lands: at the sidecar, "
+		"at the app, somewhere else, or nowhere. No packet is sent, nothing of this machine is "
+		"looked at but the numbers of users and groups, and no rights are needed.\n\n"
 		"  enmesh trace mesh --from uid:1001 --to 10.0.0.7:443\n"
 		"  enmesh trace mesh --from 10.0.0.9 --to 10.0.0.1:9080\n"
 		"  enmesh trace --live --from user:reviews --to 10.0.0.7:443\n\n"
-		"A user, group, cgroup or mark in --from means a connection that a process of the node opens, "
-		"with an "
-		"address if its socket is bound to one; an address alone means one from elsewhere. The group is "
-		"the "
-		"user's own, if none is given.\n\n"
+		"A user, group, cgroup or mark in --from means a connection that a process of the node "
+		"opens, with an address if its socket is bound to one; an address alone means one from "
+		"elsewhere. The group is the user's own, if none is given.\n\n"
 		"With --live it goes through the rules in the kernel, and where the machine's own addresses, "
-		"routes "
-		"and listening sockets lead; that needs root. Only enmesh's own table is looked at, in both "
-		"cases.",
+		"routes and listening sockets lead; that needs root. Only enmesh's own table is looked at, "
+		"in both cases.",
 	.tables = { opts_node, opts, opts_format, opts_state, opts_config, opts_general },
 	.codes = { { CODE_OK, "shown, wherever it lands" },
 		{ CODE_ERROR, "the source was refused, or the machine could not be read" },

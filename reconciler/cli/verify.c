@@ -4,35 +4,15 @@
 #include "cli/settings.h"
 #include "report/verify.h"
 
-static const struct target *target_that_verifies(void)
-{
-	const struct target *const *t = targets_all;
-
-	while (!(*t)->verify)
-		t++;
-	return *t;
-}
-
-static bool print(struct session *s, const struct node *root)
-{
-	if (s->args.json_into && !output_json_into(s, s->args.json_into, root))
-		return false;
-	if (s->args.quiet)
-		return true;
-	if (s->args.format == FORMAT_JSON)
-		return output_json(s, root);
-	return output_text(s, verify_text(root, (struct text_style){ output_color(s, STDOUT_FILENO) }, s->arena));
-}
-
 static enum code verify(struct session *s, struct settings *settings, struct pass *p)
 {
-	const struct target *t = target_that_verifies();
+	const struct target *t = settings_target_of_connections();
 	const struct state *want = t->desire(p->site, s->arena);
 	const struct state *live = t->observe(&settings->host, want, s->arena, s->diags);
 	const struct node *trials = live ? t->verify(p->site, want, live, s->arena, s->diags) : NULL;
 	struct verify_counts counts;
 
-	if (!trials || !print(s, verify_json(p, trials, s->arena)))
+	if (!trials || !output_result(s, verify_json(p, trials, s->arena), verify_text))
 		return CODE_ERROR;
 	counts = verify_count(trials);
 	return counts.wrong || (counts.undecided && !counts.ok) ? CODE_NOT_READY : CODE_OK;
@@ -51,13 +31,7 @@ static enum code run_verify(struct session *s)
 	code = settings_read_source(s, &settings);
 	if (code != CODE_OK)
 		return code;
-	p.source = settings.source;
-	p.node = settings.node;
-	if (!pass_load(&p) || !pass_site(&p, true)) {
-		settings_explain_node(s, &settings, p.model);
-		return CODE_ERROR;
-	}
-	return verify(s, &settings, &p);
+	return settings_load(s, &settings, &p, true) ? verify(s, &settings, &p) : CODE_ERROR;
 }
 
 const struct command command_verify = {
@@ -65,19 +39,16 @@ const struct command command_verify = {
 	.operands = "[SOURCE]",
 	.max_operands = 1,
 	.summary = "prove with real connections that traffic goes through the sidecars",
-	.description = "Opens connections on this node as the users of its services, and from a network namespace "
-		       "that is joined "
-		       "to it meanwhile, and looks which socket takes each: what SOURCE wants captured must end "
-		       "at the sidecar, and "
-		       "what it excludes, and the sidecar's own, must not. For each that ends elsewhere it names "
-		       "the rule that is "
-		       "to blame. No byte is sent over them, and no packet comes further than the first router: "
-		       "most go to "
-		       "addresses that no machine has.\n\n"
-		       "A connection that cannot set out, such as to IPv6 on a machine without a route, is "
-		       "undecided; the others "
-		       "decide. The last line is for robots:\n\n"
-		       "  Verified: 12 ok, 0 wrong, 2 undecided.",
+	.description =
+		"Opens connections on this node as the users of its services, and from a network namespace "
+		"that is joined to it meanwhile, and looks which socket takes each: what SOURCE wants "
+		"captured must end at the sidecar, and what it excludes, and the sidecar's own, must not. "
+		"For each that ends elsewhere it names the rule that is to blame. No byte is sent over them, "
+		"and no packet comes further than the first router: most go to addresses that no machine "
+		"has.\n\n"
+		"A connection that cannot set out, such as to IPv6 on a machine without a route, is "
+		"undecided; the others decide. The last line is for robots:\n\n"
+		"  Verified: 12 ok, 0 wrong, 2 undecided.",
 	.tables = { opts_node, opts_format, opts_state, opts_config, opts_general },
 	.codes = { { CODE_OK, "what could be tried is as it should be" },
 		{ CODE_ERROR, "the source was refused, or no connections could be opened" },

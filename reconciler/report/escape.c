@@ -77,3 +77,10 @@ const char *escape(const char *s, struct arena *a)
 	}
 	return str_text(&out);
 }
+
+const char *escape_member(const struct node *map, const char *key, const char *absent, struct arena *a)
+{
+	const char *text = node_get_text(map, key);
+
+	return text ? escape(text, a) : absent;
+}

@@ -2,6 +2,7 @@
 #ifndef REPORT_ESCAPE_H
 #define REPORT_ESCAPE_H
 
+#include "base/node.h"
 #include "base/str.h"
 
 /*
@@ -10,5 +11,7 @@
  * nothing.
  */
 const char *escape(const char *s, struct arena *a);
+/* The same of a member of a map; `absent`: it has none, or one that is no text. */
+const char *escape_member(const struct node *map, const char *key, const char *absent, struct arena *a);
 
 #endif

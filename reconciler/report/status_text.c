@@ -6,13 +6,6 @@
 #include "base/str.h"
 #include "report/escape.h"
 
-static const char *text_of(const struct node *n, const char *name, struct arena *a)
-{
-	const char *text = node_get_text(n, name);
-
-	return text ? escape(text, a) : "-";
-}
-
 /* "2024-05-01T12:00:00Z (5m ago)" */
 static const char *with_age(const char *time, struct timespec now, struct arena *a)
 {
@@ -36,17 +29,19 @@ static const char *with_age(const char *time, struct timespec now, struct arena 
 static void add_revision(
 	struct str *out, const struct node *source, const char *title, const char *name, struct arena *a)
 {
-	str_printf(out, "%-10s %s\n", title, text_of(source, name, a));
+	str_printf(out, "%-10s %s\n", title, escape_member(source, name, "-", a));
 }
 
 static void add_condition(struct str *out, const struct node *c, struct text_style style, struct arena *a)
 {
-	const char *status = text_of(c, "status", a), *color = !strcmp(status, "True") ? "\033[32m" : "\033[31m";
+	const char *status = escape_member(c, "status", "-", a),
+		   *color = !strcmp(status, "True") ? "\033[32m" : "\033[31m";
 
-	str_printf(out, "  %-18s %s%-8s%s %-12s since %s", text_of(c, "type", a), style.color ? color : "", status,
-		style.color ? "\033[0m" : "", text_of(c, "reason", a), text_of(c, "lastTransitionTime", a));
+	str_printf(out, "  %-18s %s%-8s%s %-12s since %s", escape_member(c, "type", "-", a),
+		style.color ? color : "", status, style.color ? "\033[0m" : "", escape_member(c, "reason", "-", a),
+		escape_member(c, "lastTransitionTime", "-", a));
 	if (node_get_text(c, "message") && *node_get_text(c, "message"))
-		str_printf(out, "  %s", text_of(c, "message", a));
+		str_printf(out, "  %s", escape_member(c, "message", "-", a));
 	str_add(out, "\n");
 }
 
@@ -65,14 +60,14 @@ const char *status_text(const struct node *status, struct timespec now, struct t
 	const struct node *summary = node_get(status, "summary");
 	struct str out = { .arena = a };
 
-	str_printf(&out, "%-10s %s\n", "Node:", text_of(status, "node", a));
-	str_printf(&out, "%-10s %s\n", "Source:", text_of(source, "url", a));
+	str_printf(&out, "%-10s %s\n", "Node:", escape_member(status, "node", "-", a));
+	str_printf(&out, "%-10s %s\n", "Source:", escape_member(source, "url", "-", a));
 	add_revision(&out, source, "Observed:", "observedRevision", a);
 	add_revision(&out, source, "Attempted:", "attemptedRevision", a);
-	str_printf(&out, "%-10s %s", "Applied:", text_of(source, "appliedRevision", a));
+	str_printf(&out, "%-10s %s", "Applied:", escape_member(source, "appliedRevision", "-", a));
 	if (node_get_text(source, "appliedAt"))
 		str_printf(&out, " at %s", with_age(node_get_text(source, "appliedAt"), now, a));
-	str_printf(&out, "\n%-10s %s at %s, %lld ms\n", "Last pass:", text_of(pass, "result", a),
+	str_printf(&out, "\n%-10s %s at %s, %lld ms\n", "Last pass:", escape_member(pass, "result", "-", a),
 		with_age(node_get_text(pass, "startedAt"), now, a),
 		(long long)node_get_int(pass, "durationMs", 0));
 	str_printf(&out, "%-10s %lld added, %lld changed, %lld removed, %lld of them drift, %lld failed\n", "",

@@ -23,14 +23,6 @@ struct writing {
 	struct text_style style;
 };
 
-/* "": there is none. */
-static const char *text_of(const struct node *map, const char *key, struct arena *a)
-{
-	const char *text = node_get_text(map, key);
-
-	return text ? escape(text, a) : "";
-}
-
 /* A number or a name. */
 static void add_identity(struct writing *w, const struct node *connection, const char *key)
 {
@@ -45,17 +37,17 @@ static void add_identity(struct writing *w, const struct node *connection, const
 static void add_head(struct writing *w, const struct node *c)
 {
 	struct arena *a = w->out.arena;
-	const char *cgroup = text_of(c, "cgroup", a), *mark = text_of(c, "mark", a),
-		   *interface = text_of(c, "interface", a);
+	const char *cgroup = escape_member(c, "cgroup", "", a), *mark = escape_member(c, "mark", "", a),
+		   *interface = escape_member(c, "interface", "", a);
 
-	str_printf(&w->out, "%s%s from ", w->style.color ? "\033[1m" : "", text_of(c, "protocol", a));
+	str_printf(&w->out, "%s%s from ", w->style.color ? "\033[1m" : "", escape_member(c, "protocol", "", a));
 	add_identity(w, c, "user");
 	add_identity(w, c, "group");
 	if (cgroup[0])
 		str_printf(&w->out, "cgroup %s, ", cgroup);
 	if (mark[0])
 		str_printf(&w->out, "mark %s, ", mark);
-	str_printf(&w->out, "%s to %s", text_of(c, "source", a), text_of(c, "destination", a));
+	str_printf(&w->out, "%s to %s", escape_member(c, "source", "", a), escape_member(c, "destination", "", a));
 	if (interface[0])
 		str_printf(&w->out, " by %s", interface);
 	str_printf(&w->out, "%s\n", w->style.color ? "\033[0m" : "");
@@ -65,19 +57,19 @@ static void add_head(struct writing *w, const struct node *c)
  * again. */
 static const char *remark(const struct node *step, struct arena *a)
 {
-	const char *why = text_of(step, "why", a), *effect = text_of(step, "effect", a);
-	const char *said = text_of(step, "text", a);
+	const char *why = escape_member(step, "why", "", a), *effect = escape_member(step, "effect", "", a);
+	const char *said = escape_member(step, "text", "", a);
 	struct str out = { .arena = a };
 
 	if (why[0])
 		return why;
 	node_each (l, node_get(step, "lookups")) {
-		const char *set = text_of(l, "set", a), *element = text_of(l, "element", a);
+		const char *set = escape_member(l, "set", "", a), *element = escape_member(l, "element", "", a);
 
 		if (element[0])
 			str_printf(&out, "%s@%s has %s", out.n ? ", " : "", set, element);
 		else
-			str_printf(&out, "%s@%s lacks %s", out.n ? ", " : "", set, text_of(l, "key", a));
+			str_printf(&out, "%s@%s lacks %s", out.n ? ", " : "", set, escape_member(l, "key", "", a));
 		said = element;
 	}
 	if (effect[0] && !strstr(said, effect))
@@ -89,7 +81,8 @@ static void add_step(struct writing *w, const struct node *step)
 {
 	struct arena *a = w->out.arena;
 	bool matched = node_get_bool(step, "matched", false);
-	const char *chain = text_of(step, "chain", a), *text = text_of(step, "text", a), *said = remark(step, a);
+	const char *chain = escape_member(step, "chain", "", a), *text = escape_member(step, "text", "", a),
+		   *said = remark(step, a);
 	const char *color = !w->style.color ? NULL : matched ? "\033[32m" : "\033[2m";
 
 	str_printf(&w->out, "  %s%c ", color ? color : "", matched ? '+' : '-');
@@ -120,10 +113,10 @@ static void add_steps(struct writing *w, const struct node *steps)
 		const struct node *base = node_get(step, "base");
 
 		if (!before || !same_base(before, step)) {
-			str_printf(&w->out, "%s", text_of(step, "hook", a));
+			str_printf(&w->out, "%s", escape_member(step, "hook", "", a));
 			if (base)
 				str_printf(&w->out, ": chain %s (%s, priority %" PRId64 ")\n",
-					text_of(base, "chain", a), text_of(base, "type", a),
+					escape_member(base, "chain", "", a), escape_member(base, "type", "", a),
 					node_get_int(base, "priority", 0));
 			else
 				str_add(&w->out, ": routing\n");
@@ -141,23 +134,23 @@ static void add_landing(struct writing *w, const struct node *landing)
 	const struct node *by = node_get(landing, "decided_by"), *origin = node_get(by, "origin");
 	struct arena *a = w->out.arena;
 
-	str_printf(&w->out, "%s%s%s", w->style.color ? "\033[1m" : "", text_of(landing, "text", a),
+	str_printf(&w->out, "%s%s%s", w->style.color ? "\033[1m" : "", escape_member(landing, "text", "", a),
 		w->style.color ? "\033[0m" : "");
 	for (size_t i = 0; i < array_len(effects); i++)
 		if (node_get(landing, effects[i].key))
-			str_printf(
-				&w->out, " Its %s is %s.", effects[i].name, text_of(landing, effects[i].key, a));
+			str_printf(&w->out, " Its %s is %s.", effects[i].name,
+				escape_member(landing, effects[i].key, "", a));
 	if (node_get(landing, "zone"))
 		str_printf(&w->out, " Its zone is %" PRId64 ".", node_get_int(landing, "zone", 0));
 	str_add(&w->out, "\n");
 	if (by && node_get(by, "rule"))
-		str_printf(
-			&w->out, "Decided by %s %" PRId64, text_of(by, "chain", a), node_get_int(by, "rule", 0));
+		str_printf(&w->out, "Decided by %s %" PRId64, escape_member(by, "chain", "", a),
+			node_get_int(by, "rule", 0));
 	else if (by)
-		str_printf(&w->out, "Decided by the policy of %s", text_of(by, "chain", a));
+		str_printf(&w->out, "Decided by the policy of %s", escape_member(by, "chain", "", a));
 	if (origin)
-		str_printf(
-			&w->out, ", of %s:%" PRId64, text_of(origin, "file", a), node_get_int(origin, "line", 0));
+		str_printf(&w->out, ", of %s:%" PRId64, escape_member(origin, "file", "", a),
+			node_get_int(origin, "line", 0));
 	if (by)
 		str_add(&w->out, ".\n");
 }

@@ -37,13 +37,6 @@ const struct node *verify_json(const struct pass *p, const struct node *trials, 
 
 /* ---- for people ---- */
 
-static const char *text_of(const struct node *map, const char *key, struct arena *a)
-{
-	const char *text = node_get_text(map, key);
-
-	return text ? escape(text, a) : "";
-}
-
 static void add_identity(struct str *out, const struct node *trial, const char *key)
 {
 	const struct node *n = node_get(trial, key);
@@ -64,11 +57,12 @@ static const char *color_of(const char *result)
 static void add_trial(struct str *out, const struct node *trial, struct text_style style)
 {
 	struct arena *a = out->arena;
-	const char *result = text_of(trial, "result", a), *source = text_of(trial, "source", a),
-		   *cgroup = text_of(trial, "cgroup", a), *blame = text_of(trial, "blame", a);
+	const char *result = escape_member(trial, "result", "", a),
+		   *source = escape_member(trial, "source", "", a),
+		   *cgroup = escape_member(trial, "cgroup", "", a), *blame = escape_member(trial, "blame", "", a);
 
 	str_printf(out, "  %s%-9s%s %s: from", style.color ? color_of(result) : "", result,
-		style.color ? "\033[0m" : "", text_of(trial, "title", a));
+		style.color ? "\033[0m" : "", escape_member(trial, "title", "", a));
 	add_identity(out, trial, "user");
 	add_identity(out, trial, "group");
 	if (cgroup[0])
@@ -77,10 +71,11 @@ static void add_trial(struct str *out, const struct node *trial, struct text_sty
 		str_printf(out, " %s", source);
 	else if (!node_get(trial, "user"))
 		str_add(out, " elsewhere");
-	str_printf(out, " to %s: %s\n", text_of(trial, "destination", a), text_of(trial, "seen", a));
+	str_printf(out, " to %s: %s\n", escape_member(trial, "destination", "", a),
+		escape_member(trial, "seen", "", a));
 	if (!strcmp(result, "wrong"))
-		str_printf(out, "            wanted: %s\n            blame: %s\n", text_of(trial, "wanted", a),
-			blame);
+		str_printf(out, "            wanted: %s\n            blame: %s\n",
+			escape_member(trial, "wanted", "", a), blame);
 }
 
 const char *verify_text(const struct node *root, struct text_style style, struct arena *a)
@@ -90,7 +85,7 @@ const char *verify_text(const struct node *root, struct text_style style, struct
 	const char *service = "";
 
 	node_each (trial, node_get(root, "trials")) {
-		const char *of = text_of(trial, "service", a);
+		const char *of = escape_member(trial, "service", "", a);
 
 		if (strcmp(of, service) != 0)
 			str_printf(

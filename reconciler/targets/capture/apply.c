@@ -59,9 +59,8 @@ static bool is_held(const struct ruleset *live, struct diags *d)
 {
 	return diag_failure(d,
 		"the nftables rules were not changed: the table inet " RULESET_TABLE
-		" is held by a running agent (netlink port %u), as `enmesh run` is one; it makes changes itself, "
-		"at "
-		"once on SIGHUP; stop it to make them by hand",
+		" is held by a running agent (netlink port %u), as `enmesh run` is one; it makes changes "
+		"itself, at once on SIGHUP; stop it to make them by hand",
 		live->owner);
 }
 
