@@ -35,7 +35,9 @@ sys.stdin.read()
 """
 
 
-class Machine(Case):
+class Network(Case):
+    """Commands run in a network namespace that ends with the test."""
+
     def setUp(self):
         super().setUp()
         self.holder = subprocess.Popen(["unshare", "-n", "sh", "-c", "echo ready; exec sleep infinity"],
@@ -44,22 +46,27 @@ class Machine(Case):
         self.holder.stdout.readline()
         self.netns = f"/proc/{self.holder.pid}/ns/net"
         self.prefix = ["nsenter", f"--net={self.netns}"]
-        for words in ("link set lo up", "link add eth0 type veth peer name eth1", "link set eth1 up",
-                      "address add 10.0.0.1/24 dev eth0", "address add fd00::1/64 dev eth0 nodad", "link set eth0 up",
-                      "route add default via 10.0.0.254", "-6 route add default via fd00::254"):
-            self.ip(*words.split())
-        self.options = ["--node", NODE, "--state-dir", "var/state"]
 
     def end(self):
         self.holder.kill()
         self.holder.wait()
         self.holder.stdout.close()
 
-    def ip(self, *words):
-        return subprocess.run([*self.prefix, "ip", *words], check=True, capture_output=True, text=True).stdout
-
     def nft(self, *words):
         return subprocess.run([*self.prefix, "nft", *words], check=True, capture_output=True, text=True).stdout
+
+
+class Machine(Network):
+    def setUp(self):
+        super().setUp()
+        for words in ("link set lo up", "link add eth0 type veth peer name eth1", "link set eth1 up",
+                      "address add 10.0.0.1/24 dev eth0", "address add fd00::1/64 dev eth0 nodad", "link set eth0 up",
+                      "route add default via 10.0.0.254", "-6 route add default via fd00::254"):
+            self.ip(*words.split())
+        self.options = ["--node", NODE, "--state-dir", "var/state"]
+
+    def ip(self, *words):
+        return subprocess.run([*self.prefix, "ip", *words], check=True, capture_output=True, text=True).stdout
 
     def apply(self, service="runAs: {user: 1001}", capture="", **kw):
         self.write("mesh/mesh.yaml", MESH + SERVICE % (service, capture))

@@ -10,6 +10,23 @@ from cli_case import ENMESH, IS_ROOT, MESH, NODE, Case, clean_environment, main
 
 COMMANDS = ["init", "validate", "render", "diff", "apply", "run", "trace", "verify", "status", "import", "cleanup", "help"]
 
+# Accounts that no machine has.
+STRANGERS = """---
+apiVersion: enmesh.io/v1alpha1
+kind: MeshSidecar
+metadata: {name: proxy}
+spec: {user: no-such-proxy}
+---
+apiVersion: enmesh.io/v1alpha1
+kind: MeshCapture
+metadata: {name: all}
+spec: {}
+---
+apiVersion: enmesh.io/v1alpha1
+kind: MeshService
+metadata: {name: web}
+spec: {nodes: all, sidecar: proxy, capture: all, runAs: {user: no-such-user}, ports: [{name: http, port: 80}]}
+"""
 
 class Usage(Case):
     def refuse(self, *args, message):
@@ -204,43 +221,13 @@ class Render(Case):
                       self.enmesh("render", "mesh", "--node", "vm1.prod.eu.example.com", code=1).stderr)
 
     def test_names_that_the_machine_lacks_stay_names(self):
-        self.write("mesh/mesh.yaml", MESH + """---
-apiVersion: enmesh.io/v1alpha1
-kind: MeshSidecar
-metadata: {name: proxy}
-spec: {user: no-such-proxy}
----
-apiVersion: enmesh.io/v1alpha1
-kind: MeshCapture
-metadata: {name: all}
-spec: {}
----
-apiVersion: enmesh.io/v1alpha1
-kind: MeshService
-metadata: {name: web}
-spec: {nodes: all, sidecar: proxy, capture: all, runAs: {user: no-such-user}, ports: [{name: http, port: 80}]}
-""")
+        self.write("mesh/mesh.yaml", MESH + STRANGERS)
         self.assertIn("no-such-user", self.enmesh("render", "mesh", "--node", NODE, "-o", "nft").stdout)
         r = self.enmesh("diff", "mesh", "--node", NODE, code=1)
         self.assertIn("this machine has no user 'no-such-user', which the source names", r.stderr)
 
     def test_trace_tells_users_apart_by_name_and_number(self):
-        self.write("mesh/mesh.yaml", MESH + """---
-apiVersion: enmesh.io/v1alpha1
-kind: MeshSidecar
-metadata: {name: proxy}
-spec: {user: no-such-proxy}
----
-apiVersion: enmesh.io/v1alpha1
-kind: MeshCapture
-metadata: {name: all}
-spec: {}
----
-apiVersion: enmesh.io/v1alpha1
-kind: MeshService
-metadata: {name: web}
-spec: {nodes: all, sidecar: proxy, capture: all, runAs: {user: no-such-user}, ports: [{name: http, port: 80}]}
----
+        self.write("mesh/mesh.yaml", MESH + STRANGERS + """---
 apiVersion: enmesh.io/v1alpha1
 kind: MeshSidecar
 metadata: {name: second}

@@ -12,32 +12,20 @@ import sys
 import time
 import unittest
 
-from cli_case import ENMESH, NODE, Case, clean_environment, main, may_make_network
+from cli_case import ENMESH, NODE, clean_environment, main, may_make_network
+from machine_case import Network
 
 
-class Machine(Case):
+class Machine(Network):
     def setUp(self):
         super().setUp()
-        self.holder = subprocess.Popen(["unshare", "-n", "sh", "-c", "echo ready; exec sleep infinity"],
-                                       stdout=subprocess.PIPE)
-        self.addCleanup(self.end)
-        self.holder.stdout.readline()
-        self.prefix = ["nsenter", f"--net=/proc/{self.holder.pid}/ns/net"]
         self.enmesh("init", "mesh", "--node", NODE)
         self.options = ["--node", NODE, "--state-dir", "var/state", "--run-dir", "var/run", "--target", "capture"]
         os.mkdir(self.path("var"))
 
-    def end(self):
-        self.holder.kill()
-        self.holder.wait()
-        self.holder.stdout.close()
-
     def do(self, command, *args, **kw):
         source = [] if command == "cleanup" else ["mesh"]
         return self.enmesh(command, *source, *self.options, *args, **kw)
-
-    def nft(self, *args):
-        return subprocess.run([*self.prefix, "nft", *args], capture_output=True, text=True, check=True).stdout
 
     def flush(self):
         self.nft("flush", "chain", "inet", "enmesh", "output")

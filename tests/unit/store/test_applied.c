@@ -6,21 +6,16 @@
 #include <unistd.h>
 
 #include "given.h"
-
-static char dir[] = "/tmp/enmesh-applied-XXXXXX";
+#include "scratch.h"
 
 static const char *path(void)
 {
-	return arena_printf(&arena, "%s/applied.json", dir);
+	return scratch_path("applied.json");
 }
 
 static void write_text(const char *text)
 {
-	int fd = open(path(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
+	scratch_write(path(), text);
 }
 
 static void write_three(void)
@@ -30,14 +25,14 @@ static void write_three(void)
 	applied_add(&applied, "b/one", "1");
 	applied_add(&applied, "a/source", "sha256:7 by 0.1.0");
 	applied_add(&applied, "a/with \"quotes\"", "2");
-	assert_int_equal(applied_write(dir, &applied), 0);
+	assert_int_equal(applied_write(scratch, &applied), 0);
 }
 
 static struct applied read_it(void)
 {
 	struct applied applied = { .arena = &arena };
 
-	assert_int_equal(applied_read(dir, &applied), 0);
+	assert_int_equal(applied_read(scratch, &applied), 0);
 	return applied;
 }
 
@@ -104,18 +99,10 @@ static void test_the_same_again_is_no_write(void **state)
 	assert_int_equal(before.st_ino, after.st_ino);
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	return mkdtemp(dir) ? 0 : -1;
-}
-
 static int tear_down(void **state)
 {
 	(void)state;
-	unlink(path());
-	arena_finish(&arena);
-	return rmdir(dir);
+	return scratch_end(path());
 }
 
 static int forget(void **state)
@@ -135,5 +122,5 @@ int main(void)
 		TEST(test_the_same_again_is_no_write),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, scratch_begin, tear_down);
 }

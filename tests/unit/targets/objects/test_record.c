@@ -7,22 +7,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "scratch.h"
 #include "targets/objects/record.h"
-
-static char dir[] = "/tmp/enmesh-record-XXXXXX";
 
 static const char *path(void)
 {
-	return arena_printf(&arena, "%s/objects.json", dir);
+	return scratch_path("objects.json");
 }
 
 static void write_text(const char *text)
 {
-	int fd = open(path(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
+	scratch_write(path(), text);
 }
 
 static struct record example(void)
@@ -41,8 +36,8 @@ static void test_what_is_written_reads_back_equal(void **state)
 	struct record record = example(), is;
 
 	(void)state;
-	assert_int_equal(record_write(dir, &record, &arena), 0);
-	assert_int_equal(record_read(dir, &arena, &is), 0);
+	assert_int_equal(record_write(scratch, &record, &arena), 0);
+	assert_int_equal(record_read(scratch, &arena, &is), 0);
 	assert_true(is.exists);
 	assert_int_equal(is.servers.list.n, 2);
 	assert_string_equal(is.servers.list.items[1], "https://b:2");
@@ -60,10 +55,10 @@ static void test_the_same_again_is_no_write(void **state)
 	struct stat before, after;
 
 	(void)state;
-	assert_int_equal(record_write(dir, &record, &arena), 0);
+	assert_int_equal(record_write(scratch, &record, &arena), 0);
 	assert_int_equal(stat(path(), &before), 0);
 	assert_int_equal(before.st_mode & 07777, 0600);
-	assert_int_equal(record_write(dir, &record, &arena), 0);
+	assert_int_equal(record_write(scratch, &record, &arena), 0);
 	assert_int_equal(stat(path(), &after), 0);
 	assert_int_equal(before.st_ino, after.st_ino);
 }
@@ -73,9 +68,9 @@ static void test_no_file_is_an_empty_record(void **state)
 	struct record is;
 
 	(void)state;
-	assert_int_equal(record_remove(dir), 0);
-	assert_int_equal(record_remove(dir), 0);
-	assert_int_equal(record_read(dir, &arena, &is), 0);
+	assert_int_equal(record_remove(scratch), 0);
+	assert_int_equal(record_remove(scratch), 0);
+	assert_int_equal(record_read(scratch, &arena, &is), 0);
 	assert_false(is.exists);
 	assert_int_equal(record_read("/nonexistent", &arena, &is), 0);
 	assert_int_equal(record_remove("/nonexistent"), 0);
@@ -91,23 +86,15 @@ static void test_a_damaged_file_is_told(void **state)
 		struct record is;
 
 		write_text(texts[i]);
-		assert_int_equal(record_read(dir, &arena, &is), -EBADMSG);
+		assert_int_equal(record_read(scratch, &arena, &is), -EBADMSG);
 		assert_false(is.exists);
 	}
-}
-
-static int set_up(void **state)
-{
-	(void)state;
-	return mkdtemp(dir) ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	unlink(path());
-	arena_finish(&arena);
-	return rmdir(dir);
+	return scratch_end(path());
 }
 
 int main(void)
@@ -119,5 +106,5 @@ int main(void)
 		cmocka_unit_test(test_a_damaged_file_is_told),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, scratch_begin, tear_down);
 }

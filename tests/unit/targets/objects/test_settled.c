@@ -6,15 +6,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "scratch.h"
 #include "targets/objects/settled.h"
-
-static char dir[] = "/tmp/enmesh-settled-XXXXXX";
 
 static const struct timespec now = { .tv_sec = 1700000000 };
 
 static const char *path(void)
 {
-	return arena_printf(&arena, "%s/objects-settled.json", dir);
+	return scratch_path("objects-settled.json");
 }
 
 static ino_t inode(void)
@@ -28,7 +27,7 @@ static struct settled read_at(long long seconds)
 {
 	struct settled s;
 
-	settled_read(dir, (struct timespec){ .tv_sec = now.tv_sec + seconds }, &arena, &s);
+	settled_read(scratch, (struct timespec){ .tv_sec = now.tv_sec + seconds }, &arena, &s);
 	return s;
 }
 
@@ -38,7 +37,7 @@ static void write_two(void)
 
 	settled_add(&s, "objects/b", "2", &arena);
 	settled_add(&s, "objects/a", "1", &arena);
-	assert_int_equal(settled_write(dir, now, &s, &arena), 0);
+	assert_int_equal(settled_write(scratch, now, &s, &arena), 0);
 }
 
 static void test_what_is_written_is_known(void **state)
@@ -79,14 +78,15 @@ static void test_the_day_counts_from_the_oldest(void **state)
 	s = read_at(3600);
 	settled_add(&s, "objects/a", "1", &arena);
 	settled_add(&s, "objects/c", "3", &arena);
-	assert_int_equal(settled_write(dir, (struct timespec){ .tv_sec = now.tv_sec + 3600 }, &s, &arena), 0);
+	assert_int_equal(settled_write(scratch, (struct timespec){ .tv_sec = now.tv_sec + 3600 }, &s, &arena), 0);
 	s = read_at(3601);
 	assert_int_equal(s.since.tv_sec, now.tv_sec);
 	assert_true(settled_holds(&s, "objects/c", "3"));
 	assert_false(settled_holds(&s, "objects/b", "2"));
 	s = read_at(25 * 3600);
 	settled_add(&s, "objects/a", "1", &arena);
-	assert_int_equal(settled_write(dir, (struct timespec){ .tv_sec = now.tv_sec + 25 * 3600 }, &s, &arena), 0);
+	assert_int_equal(
+		settled_write(scratch, (struct timespec){ .tv_sec = now.tv_sec + 25 * 3600 }, &s, &arena), 0);
 	s = read_at(48 * 3600);
 	assert_true(settled_holds(&s, "objects/a", "1"));
 }
@@ -102,7 +102,7 @@ static void test_the_same_again_is_no_write(void **state)
 	s = read_at(3600);
 	settled_add(&s, "objects/a", "1", &arena);
 	settled_add(&s, "objects/b", "2", &arena);
-	assert_int_equal(settled_write(dir, now, &s, &arena), 0);
+	assert_int_equal(settled_write(scratch, now, &s, &arena), 0);
 	assert_int_equal(inode(), before);
 }
 
@@ -113,10 +113,10 @@ static void test_nothing_is_no_file(void **state)
 	(void)state;
 	write_two();
 	s = read_at(0);
-	assert_int_equal(settled_write(dir, now, &s, &arena), 0);
+	assert_int_equal(settled_write(scratch, now, &s, &arena), 0);
 	assert_int_equal(inode(), 0);
 	s = read_at(0);
-	assert_int_equal(settled_write(dir, now, &s, &arena), 0);
+	assert_int_equal(settled_write(scratch, now, &s, &arena), 0);
 	assert_int_equal(settled_write("/nonexistent", now, &s, &arena), 0);
 }
 
@@ -129,11 +129,9 @@ static void test_a_damaged_file_says_nothing(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < array_len(texts); i++) {
-		int fd = open(path(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 		struct settled s;
 
-		assert_int_equal(write(fd, texts[i], strlen(texts[i])), strlen(texts[i]));
-		close(fd);
+		scratch_write(path(), texts[i]);
 		s = read_at(10);
 		assert_false(settled_holds(&s, "objects/a", "1"));
 	}
@@ -161,18 +159,10 @@ static void test_a_key_is_of_everything_that_matters(void **state)
 	assert_string_not_equal(settled_key(live, &o, "digest", &arena), key);
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	return mkdtemp(dir) ? 0 : -1;
-}
-
 static int tear_down(void **state)
 {
 	(void)state;
-	unlink(path());
-	arena_finish(&arena);
-	return rmdir(dir);
+	return scratch_end(path());
 }
 
 int main(void)
@@ -187,5 +177,5 @@ int main(void)
 		cmocka_unit_test(test_a_key_is_of_everything_that_matters),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, scratch_begin, tear_down);
 }
