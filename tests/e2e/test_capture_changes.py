@@ -136,7 +136,7 @@ REPAIRS = [
     ("a chain added", "add chain inet enmesh evil { type filter hook input priority 5; policy drop; }", ["evil"], True),
     ("a set added", "add set inet enmesh evil { type ipv4_addr; elements = { 192.0.2.1 } }", ["evil"], True),
     ("a chain flushed", "flush chain inet enmesh out-policy", ["out-policy"], True),
-    ("the table made dormant", "add table inet enmesh { flags dormant; }", ["flags 0x1"], True),
+    ("the table made dormant", "add table inet enmesh { flags dormant; }", ["flags dormant"], True),
     ("the table deleted", "delete table inet enmesh", ["out-policy"], False),
     ("everything flushed", "flush ruleset", ["out-policy"], False),
 ]

@@ -227,6 +227,50 @@ static void add_set_change(struct diffing *d, const struct edit *e)
 	*(added ? &c->after : &c->before) = plan_text(d->plan, whole_set(e->set, d->plan->arena));
 }
 
+/* As nft has it from 1.1 on. */
+static const char *table_text(uint32_t flags, struct arena *a)
+{
+	static const struct {
+		uint32_t flag;
+		const char *word;
+	} words[] = { { TABLE_DORMANT, "dormant" }, { TABLE_OWNED, "owner" }, { TABLE_PERSISTS, "persist" } };
+	struct str out = { .arena = a };
+
+	for (size_t i = 0; i < array_len(words); i++)
+		if (flags & words[i].flag)
+			str_printf(&out, "%s%s", out.n ? "," : " { flags ", words[i].word);
+	return arena_printf(a, "table inet " RULESET_TABLE "%s%s", str_text(&out), out.n ? "; }" : "");
+}
+
+/* Nobody has changed the node: that this process holds the table is new. */
+static void add_hold_change(struct diffing *d)
+{
+	const struct ruleset *live = &d->transition->live->rules;
+	struct arena *a = d->plan->arena;
+	struct change *c = add(d, ACTION_CHANGE, table_address(d->transition->netns, a), CAUSE_NEW);
+
+	c->cost = live->remade ? COST_RECREATE : COST_IN_PLACE;
+	c->before = plan_text(d->plan, table_text(live->flags & TABLE_HELD, a));
+	c->after = plan_text(d->plan, table_text(live->keep, a));
+}
+
+/* What is to be shown: if the table is made anew, what in it is otherwise than it was. */
+static void differences(struct diffing *d, struct edits *out)
+{
+	const struct space *want = d->transition->want;
+	struct ruleset found = d->transition->live->rules;
+
+	if (!found.present || !want->rules.present || found.keep == (found.flags & TABLE_HELD)) {
+		*out = d->transition->edits;
+		return;
+	}
+	add_hold_change(d);
+	found.keep = found.flags & TABLE_HELD;
+	found.remade = false;
+	/* The changes stay for as long as the plan does, and with them what they are made of. */
+	edits_make(&want->rules, arena_dup(d->plan->arena, &found, sizeof(found)), d->plan->arena, out);
+}
+
 static void add_table_change(struct diffing *d, const struct edit *e)
 {
 	const struct ruleset *live = &d->transition->live->rules;
@@ -238,10 +282,9 @@ static void add_table_change(struct diffing *d, const struct edit *e)
 	if (removed)
 		c->before = plan_text(d->plan, print_ruleset(live, d->plan->arena));
 	else if (live->present)
-		c->before = plan_text(d->plan,
-			arena_printf(d->plan->arena, "table inet " RULESET_TABLE " flags 0x%x", live->flags));
+		c->before = plan_text(d->plan, table_text(live->flags, d->plan->arena));
 	if (!removed)
-		c->after = plan_text(d->plan, "table inet " RULESET_TABLE);
+		c->after = plan_text(d->plan, table_text(e->flags, d->plan->arena));
 }
 
 static void add_stranger_change(struct diffing *d, const struct edit *e)
@@ -334,6 +377,7 @@ static void diff_space(const struct state *want_all, const struct state *live_al
 	const struct space *wanted = state_space(want_all, live->netns), *want = wanted ? wanted : &nothing;
 	struct transition *transition = arena_new(plan->arena, struct transition);
 	struct diffing d = { .transition = transition, .last = last, .plan = plan };
+	struct edits shown = { 0 };
 
 	transition->netns = live->netns;
 	transition->want = want;
@@ -343,7 +387,8 @@ static void diff_space(const struct state *want_all, const struct state *live_al
 	/* Marked packets must find their way before the first is marked. */
 	vec_each (r, &transition->add_routes)
 		add_route_change(&d, *r, true);
-	vec_each (e, &transition->edits.list)
+	differences(&d, &shown);
+	vec_each (e, &shown.list)
 		add_change(&d, e);
 	vec_each (r, &transition->remove_routes)
 		add_route_change(&d, *r, false);

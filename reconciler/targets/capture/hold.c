@@ -16,9 +16,6 @@
 #include "base/netns.h"
 #include "targets/capture/nft_message.h"
 
-/* Flags of a table; the kernel's header names neither of them before 6.9. */
-enum { TABLE_OWNED = 0x2, TABLE_PERSISTS = 0x4, TABLE_HELD = TABLE_OWNED | TABLE_PERSISTS };
-
 /* How soon a request to end is seen. */
 enum { SLICE_MS = 500 };
 

@@ -15,6 +15,9 @@
 
 #define RULESET_TABLE "enmesh" /* of family inet */
 
+/* Flags of a table; the kernel's header does not name all of them before 6.9. */
+enum { TABLE_DORMANT = 0x1, TABLE_OWNED = 0x2, TABLE_PERSISTS = 0x4, TABLE_HELD = TABLE_OWNED | TABLE_PERSISTS };
+
 enum { VALUE_SIZE = 16, INTERFACE_SIZE = 16 };
 
 /* Data types; `nft describe` names them. */

@@ -1,0 +1,93 @@
+"""`enmesh run` on a machine that is a network namespace: what it says, what it listens to, what it keeps open:
+test_run.py ENMESH CHECK_JSON SCHEMA_DIR."""
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from cli_case import ENMESH, clean_environment, main, may_make_network
+from machine_case import Machine
+
+KERNEL = tuple(int(n) for n in os.uname().release.split("-")[0].split(".")[:2])
+
+
+def soon(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+class Run(Machine):
+    agent = None
+
+    def setUp(self):
+        super().setUp()
+        self.options += ["--run-dir", "var/run", "--target", "capture"]
+
+    def end(self):
+        self.stop(signal.SIGKILL)
+        super().end()
+
+    def run_agent(self, *args, prefix=None):
+        """Starts one, and waits for the end of its first pass."""
+        self.log = self.path("log")
+        before = self.passed()
+        with open(self.log, "w") as log:
+            self.agent = subprocess.Popen(
+                [*(self.prefix if prefix is None else prefix), ENMESH, "run", "mesh", *self.options, "--interval", "1h", *args],
+                cwd=self.dir, stdout=log, stderr=subprocess.STDOUT, env=clean_environment())
+        self.assertTrue(soon(lambda: self.passed() != before), self.logged())
+
+    def stop(self, number=signal.SIGTERM):
+        if self.agent:
+            self.agent.send_signal(number)
+            self.agent.wait(20)
+            self.agent = None
+
+    def passed(self):
+        """Another value after each pass."""
+        try:
+            return os.stat(self.path("var/run/status.json")).st_ino
+        except FileNotFoundError:
+            return None
+
+    def logged(self):
+        with open(self.log) as f:
+            return f.read()
+
+    def status(self):
+        return self.check("status", self.enmesh("status", "--run-dir", "var/run", "-o", "json", code=1).stdout)
+
+    def test_taking_hold_of_a_table_is_not_drift(self):
+        self.apply()
+        for _ in range(2):
+            self.run_agent()
+            self.assertNotIn("drift", self.logged())
+            self.assertNotIn("somebody else", self.logged())
+            self.assertIn("flags owner,persist", self.logged())
+            self.assertIn("Plan: 0 to add, 1 to change, 0 to remove.", self.logged())
+            self.assertEqual(self.status()["summary"]["drift"], 0)
+            self.stop(signal.SIGKILL)
+
+    def test_drift_beside_it_is_drift(self):
+        self.apply()
+        self.nft("flush", "chain", "inet", "enmesh", "output")
+        self.run_agent()
+        self.assertIn("capture/inet/enmesh/chain/output/rule[0]  (drift)", self.logged())
+        self.assertEqual(self.status()["summary"]["drift"], self.status()["summary"]["add"])
+        self.enmesh("diff", "mesh", *self.options)
+
+
+if __name__ == "__main__":
+    if not may_make_network():
+        print("skipped: needs root and network namespaces")
+        sys.exit(77)
+    if KERNEL < (6, 9):
+        print("skipped: the kernel holds no tables before 6.9")
+        sys.exit(77)
+    del Machine
+    main()
