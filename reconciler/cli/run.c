@@ -82,9 +82,10 @@ const struct command command_run = {
 	.summary = "keep the node as SOURCE wants it, until it is stopped",
 	.description =
 		"The passes of apply, one after the other: at the start, when the interval is over, on "
-		"SIGHUP, and a second after somebody else has changed nftables rules. Each reads SOURCE "
-		"anew. What a pass finds in place it says nothing of. It waits 30 seconds for the pass of "
-		"another command to end, unless --lock-timeout says otherwise.\n\n"
+		"SIGHUP, and at once, but not more often than every second, when somebody else changes "
+		"enmesh's rules. Each reads SOURCE anew. What a pass finds in place it says nothing of. It "
+		"waits 30 seconds for the pass of another command to end, unless --lock-timeout says "
+		"otherwise.\n\n"
 		"While it runs, the table inet enmesh is held by the kernel (Linux 6.9 or newer): other "
 		"programs cannot change or delete it, and `nft flush ruleset` passes it over. `enmesh apply` "
 		"and `cleanup` beside it are refused where they would change rules. When it ends, however it "

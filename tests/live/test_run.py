@@ -81,6 +81,29 @@ class Run(Machine):
         self.assertEqual(self.status()["summary"]["drift"], self.status()["summary"]["add"])
         self.enmesh("diff", "mesh", *self.options)
 
+    def test_tables_of_others_bring_no_pass(self):
+        self.apply()
+        self.run_agent()
+        before = self.passed()
+        for words in ("add table inet other", "add chain inet other c", "delete table inet other", "add table ip enmesh"):
+            self.nft(*words.split())
+        self.assertFalse(soon(lambda: self.passed() != before, 2))
+        self.agent.send_signal(signal.SIGHUP)
+        self.assertTrue(soon(lambda: self.passed() != before))
+
+    def test_old_kernel_holds_nothing_and_changes_are_repaired_at_once(self):
+        self.apply()
+        old = ["setarch", "--uname-2.6", *self.prefix]
+        self.assertTrue(subprocess.run([*old, "uname", "-r"], capture_output=True, text=True).stdout.startswith("2.6"))
+        self.run_agent(prefix=old)
+        self.assertNotIn("flags", self.nft("list", "table", "inet", "enmesh").split("chain", 1)[0].split("map", 1)[0])
+        rules = self.nft("-s", "list", "table", "inet", "enmesh")
+        for words in "delete table inet enmesh", "flush ruleset", "flush chain inet enmesh output":
+            before = self.passed()
+            self.nft(*words.split())
+            self.assertTrue(soon(lambda: self.passed() != before), words)
+            self.assertEqual(self.nft("-s", "list", "table", "inet", "enmesh"), rules, words)
+
 
 if __name__ == "__main__":
     if not may_make_network():
@@ -89,5 +112,4 @@ if __name__ == "__main__":
     if KERNEL < (6, 9):
         print("skipped: the kernel holds no tables before 6.9")
         sys.exit(77)
-    del Machine
     main()

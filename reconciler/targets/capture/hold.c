@@ -1,7 +1,7 @@
 #include "targets/capture/hold.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <poll.h>
@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/netns.h"
@@ -126,35 +125,51 @@ void hold_judge(const struct host *h, struct ruleset *live)
 
 /* ---- waiting ---- */
 
-/* Who it was is told at the end of each transaction. */
+struct hearing {
+	const struct held *held;
+	bool others;
+};
+
+/* Each message about a table, or something in one, has the table's name as attribute 1. */
+static bool is_about_our_table(const struct nlmsghdr *message)
+{
+	const struct nfgenmsg *header = mnl_nlmsg_get_payload(message);
+	struct nlattr *attribute;
+
+	if ((message->nlmsg_type & 0xff) == NFT_MSG_NEWGEN || header->nfgen_family != NFPROTO_INET)
+		return false;
+	mnl_attr_for_each (attribute, message, sizeof(*header))
+		if (mnl_attr_get_type(attribute) == NFTA_TABLE_NAME)
+			return mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0 &&
+			       !strcmp(mnl_attr_get_str(attribute), RULESET_TABLE);
+	return false;
+}
+
+/* Machines have others who change rules of their own all the time. The sender is the socket that wrote. */
 static int on_change(const struct nlmsghdr *message, void *context)
 {
-	struct nlattr *attribute;
-	bool *others = context;
+	struct hearing *hearing = context;
 
-	if ((message->nlmsg_type & 0xff) != NFT_MSG_NEWGEN)
-		return MNL_CB_OK;
-	mnl_attr_for_each (attribute, message, sizeof(struct nfgenmsg))
-		if (mnl_attr_get_type(attribute) == NFTA_GEN_PROC_PID)
-			*others |= ntohl(mnl_attr_get_u32(attribute)) != (uint32_t)getpid();
+	if (mnl_nlmsg_get_payload_len(message) >= sizeof(struct nfgenmsg))
+		hearing->others |= message->nlmsg_pid != hearing->held->owner->port && is_about_our_table(message);
 	return MNL_CB_OK;
 }
 
 /* Whatever is there to be read. When messages were lost, somebody may have changed something. */
-static bool others_changed(struct netlink *monitor)
+static bool others_changed(const struct held *held)
 {
 	alignas(struct nlmsghdr) char buffer[READ_SIZE];
-	struct pollfd p = { .fd = mnl_socket_get_fd(monitor->socket), .events = POLLIN };
-	bool others = false;
+	struct pollfd p = { .fd = mnl_socket_get_fd(held->monitor->socket), .events = POLLIN };
+	struct hearing hearing = { .held = held };
 
 	while (poll(&p, 1, 0) > 0) {
-		ssize_t n = mnl_socket_recvfrom(monitor->socket, buffer, sizeof(buffer));
+		ssize_t n = mnl_socket_recvfrom(held->monitor->socket, buffer, sizeof(buffer));
 
 		if (n < 0)
 			return true;
-		mnl_cb_run(buffer, (size_t)n, 0, 0, on_change, &others);
+		mnl_cb_run(buffer, (size_t)n, 0, 0, on_change, &hearing);
 	}
-	return others;
+	return hearing.others;
 }
 
 bool hold_wait(long long until_ms, bool (*stopped)(void))
@@ -173,7 +188,7 @@ bool hold_wait(long long until_ms, bool (*stopped)(void))
 					.events = POLLIN };
 		poll(polled, n, (int)(until_ms - now < SLICE_MS ? until_ms - now : SLICE_MS));
 		vec_each (held, &all)
-			changed |= held->monitor && others_changed(held->monitor);
+			changed |= held->monitor && others_changed(held);
 	}
 	arena_finish(&scratch);
 	return changed;

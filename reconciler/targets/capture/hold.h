@@ -31,7 +31,7 @@ void hold_judge(const struct host *h, struct ruleset *live);
 bool hold_foreign(const char *netns, const struct ruleset *live);
 
 /*
- * Waits until somebody else changes rules in a namespace that hold_open was called for (true), `until_ms`
+ * Waits until somebody else changes our table in a namespace that hold_open was called for (true), `until_ms`
  * (CLOCK_MONOTONIC) has come, or `stopped` says so.
  */
 bool hold_wait(long long until_ms, bool (*stopped)(void));
