@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from cli_case import ENMESH, clean_environment, main, may_make_network
+from cli_case import ENMESH, MESH, clean_environment, main, may_make_network
 from machine_case import Machine
 
 KERNEL = tuple(int(n) for n in os.uname().release.split("-")[0].split(".")[:2])
@@ -103,6 +103,38 @@ class Run(Machine):
             self.nft(*words.split())
             self.assertTrue(soon(lambda: self.passed() != before), words)
             self.assertEqual(self.nft("-s", "list", "table", "inet", "enmesh"), rules, words)
+
+    def in_a_namespace(self):
+        """A service in a namespace that has one end of a link: the other end goes with the namespace."""
+        self.name = f"enmesh-test-{os.getpid()}"
+        path = f"/run/netns/{self.name}"
+        subprocess.run(["ip", "netns", "add", self.name], check=True)
+        self.addCleanup(subprocess.run, ["ip", "netns", "del", self.name], capture_output=True)
+        self.ip("link", "add", "peer", "type", "veth", "peer", "name", "inside", "netns", path)
+        self.apply(f"runAs: {{user: 1001}}\n  networkNamespace: {{path: {path}}}")
+        self.run_agent()
+
+    def pass_on_request(self):
+        before = self.passed()
+        self.agent.send_signal(signal.SIGHUP)
+        self.assertTrue(soon(lambda: self.passed() != before))
+
+    def test_namespace_of_a_container_that_ended_is_let_go(self):
+        self.in_a_namespace()
+        subprocess.run(["ip", "netns", "del", self.name], check=True)
+        self.pass_on_request()
+        self.assertTrue(soon(lambda: "peer" not in self.ip("link"), 10), self.logged())
+
+    def test_namespace_without_a_service_is_let_go(self):
+        self.in_a_namespace()
+        self.write("mesh/mesh.yaml", MESH)
+        self.pass_on_request()
+        self.assertEqual(subprocess.run(["ip", "netns", "exec", self.name, "nft", "list", "tables"], capture_output=True,
+                                        text=True, check=True).stdout, "")
+        self.pass_on_request()  # that nobody looks there any more shows at the pass after
+        subprocess.run(["ip", "netns", "del", self.name], check=True)
+        self.assertTrue(soon(lambda: "peer" not in self.ip("link"), 10), self.logged())
+
 
 
 if __name__ == "__main__":
