@@ -33,7 +33,7 @@ struct arguments {
 	bool live;
 	bool strict, dry_run, wait, prune, allow_mass_prune, mesh_objects, detailed_exit_code;
 	int diff_exit_code;
-	long long timeout_ms, lock_timeout_ms, interval_ms; /* timeout -1: not given */
+	long long timeout_ms, interval_ms, lock_timeout_ms; /* the first two -1: not given */
 	struct operands operands;
 };
 

@@ -13,7 +13,7 @@ static const struct opt opts_main[] = {
 };
 
 static const struct arguments defaults = {
-	.wait = true, .prune = true, .diff_exit_code = CODE_DIFFERENT, .timeout_ms = -1
+	.wait = true, .prune = true, .diff_exit_code = CODE_DIFFERENT, .timeout_ms = -1, .interval_ms = -1
 };
 
 static const struct command *unknown_command(struct session *s, const char *name)

@@ -15,7 +15,6 @@ static const struct opt opts[] = {
 };
 
 enum {
-	INTERVAL_MS = 60 * 1000,
 	LOCK_MS = 30 * 1000, /* one that somebody makes by hand may come in between */
 	/* Machines on which others change rules all the time are not to be looked at all the time. */
 	REST_MS = 1000,
@@ -60,8 +59,11 @@ static void wait_for_next(long long interval_ms)
 
 static enum code run_run(struct session *s)
 {
-	long long interval_ms = s->args.interval_ms ? s->args.interval_ms : INTERVAL_MS;
-	enum code code;
+	struct settings settings;
+	enum code code = settings_read(s, &settings);
+
+	if (code != CODE_OK)
+		return code;
 
 	signals_catch_hangup();
 	do {
@@ -69,7 +71,7 @@ static enum code run_run(struct session *s)
 		if (code == CODE_USAGE)
 			return code;
 		if (!is_wanted())
-			wait_for_next(interval_ms);
+			wait_for_next(settings.interval_ms);
 		signals_forget_hangup();
 	} while (!signals_stopped());
 	return CODE_OK;
@@ -94,6 +96,7 @@ const struct command command_run = {
 		"SIGINT or SIGTERM end it, between two changes.",
 	.tables = { opts_node, opts, opts_lock, opts_prune, opts_targets, opts_machine, opts_config,
 		opts_general },
-	.codes = { { CODE_OK, "it was stopped by a signal" }, { CODE_USAGE, "wrong usage" } },
+	.codes = { { CODE_OK, "it was stopped by a signal" }, { CODE_ERROR, "its settings cannot be read" },
+		{ CODE_USAGE, "wrong usage" } },
 	.run = run_run,
 };

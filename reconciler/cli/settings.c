@@ -10,7 +10,7 @@
 
 #define CONFIG_FILE "/etc/enmesh/agent.yaml"
 
-enum { CONFIG_MAX = 1024 * 1024, HOST_NAME_SIZE = 256 };
+enum { CONFIG_MAX = 1024 * 1024, HOST_NAME_SIZE = 256, INTERVAL_MIN_MS = 1000 };
 
 /* *spec NULL: there is no file, and none was asked for. */
 static bool read_file(struct session *s, const struct node **spec)
@@ -52,6 +52,14 @@ static const char *host_name(struct session *s)
 	return arena_strdup(s->arena, name);
 }
 
+/* `flag` -1: it was not given. The schema has checked what is configured. */
+static long long duration(long long flag, const struct node *spec, const char *field, const char *otherwise)
+{
+	if (flag < 0)
+		str_duration(first(node_get_text(spec, field), otherwise), &flag);
+	return flag;
+}
+
 static enum code usage(struct session *s, const char *message)
 {
 	diag_failure(s->diags, "%s", message);
@@ -62,7 +70,6 @@ enum code settings_read(struct session *s, struct settings *out)
 {
 	const struct arguments *args = &s->args;
 	const struct node *spec, *api;
-	const char *timeout;
 
 	*out = (struct settings){ 0 };
 	if (!read_file(s, &spec))
@@ -80,17 +87,16 @@ enum code settings_read(struct session *s, struct settings *out)
 	out->host.no_prune = !args->prune;
 	out->host.prune_all = args->allow_mass_prune;
 	out->host.cleanup_mesh = args->mesh_objects;
-	timeout = first(node_get_text(spec, "timeout"), "60s");
-	if (args->timeout_ms >= 0)
-		out->timeout_ms = args->timeout_ms;
-	else
-		str_duration(timeout, &out->timeout_ms); /* the schema has checked it */
+	out->timeout_ms = duration(args->timeout_ms, spec, "timeout", "60s");
+	out->interval_ms = duration(args->interval_ms, spec, "interval", "1m");
 	out->node = first(args->node, node_get_text(spec, "node"));
 	out->node_is_host_name = !out->node;
 	if (out->node_is_host_name)
 		out->node = host_name(s);
 	if (!out->host.cert_file != !out->host.key_file)
 		return usage(s, "a client certificate needs both --api-cert-file and --api-key-file");
+	if (out->interval_ms < INTERVAL_MIN_MS)
+		return usage(s, "an interval of less than a second keeps a machine busy; give 1s or more");
 	return out->node ? CODE_OK : CODE_ERROR;
 }
 

@@ -9,7 +9,7 @@ struct settings {
 	const char *source; /* NULL: neither operand nor file names one */
 	const char *node;
 	bool node_is_host_name; /* nobody named it */
-	long long timeout_ms;
+	long long timeout_ms, interval_ms;
 	struct host host;
 };
 

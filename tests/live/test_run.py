@@ -9,6 +9,7 @@ import time
 from cli_case import ENMESH, MESH, clean_environment, main, may_make_network
 from machine_case import Machine
 
+SETTINGS = "apiVersion: enmesh.io/v1alpha1\nkind: AgentConfig\nspec: {interval: %s}\n"
 KERNEL = tuple(int(n) for n in os.uname().release.split("-")[0].split(".")[:2])
 
 
@@ -32,13 +33,13 @@ class Run(Machine):
         self.stop(signal.SIGKILL)
         super().end()
 
-    def run_agent(self, *args, prefix=None):
+    def run_agent(self, *args, prefix=None, interval=("--interval", "1h")):
         """Starts one, and waits for the end of its first pass."""
         self.log = self.path("log")
         before = self.passed()
         with open(self.log, "w") as log:
             self.agent = subprocess.Popen(
-                [*(self.prefix if prefix is None else prefix), ENMESH, "run", "mesh", *self.options, "--interval", "1h", *args],
+                [*(self.prefix if prefix is None else prefix), ENMESH, "run", "mesh", *self.options, *interval, *args],
                 cwd=self.dir, stdout=log, stderr=subprocess.STDOUT, env=clean_environment())
         self.assertTrue(soon(lambda: self.passed() != before), self.logged())
 
@@ -103,6 +104,15 @@ class Run(Machine):
             self.nft(*words.split())
             self.assertTrue(soon(lambda: self.passed() != before), words)
             self.assertEqual(self.nft("-s", "list", "table", "inet", "enmesh"), rules, words)
+
+    def test_interval_is_a_setting(self):
+        self.apply()
+        self.run_agent("--config", self.write("agent.yaml", SETTINGS % "1s"), interval=())
+        before = self.passed()
+        self.assertTrue(soon(lambda: self.passed() != before))
+        self.stop()
+        for more in (["--interval", "999ms"], ["--config", self.write("agent.yaml", SETTINGS % "0s")]):
+            self.assertIn("give 1s or more", self.enmesh("run", "mesh", *self.options, *more, code=64).stderr)
 
     def in_a_namespace(self):
         """A service in a namespace that has one end of a link: the other end goes with the namespace."""

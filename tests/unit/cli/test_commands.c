@@ -116,11 +116,11 @@ static void test_completions_name_every_command(void **state)
 
 static void test_every_setting_has_a_flag(void **state)
 {
-	static const char *const flags[] = { "node", "state-dir", "run-dir", "cgroup", "timeout", "api-token-file",
-		"api-cert-file", "api-key-file", "api-ca-file" };
+	static const char *const flags[] = { "node", "state-dir", "run-dir", "cgroup", "timeout", "interval",
+		"api-token-file", "api-cert-file", "api-key-file", "api-ca-file" };
 	const struct node *settings = node_path(
 		node_get(&embedded_schemas, "AgentConfig.schema.json"), "properties", "spec", "properties", NULL);
-	const char *help = help_command(command_find("apply"), &arena);
+	const char *help = help_command(command_find("run"), &arena);
 
 	(void)state;
 	for (size_t i = 0; i < array_len(flags); i++)
