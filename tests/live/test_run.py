@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from cli_case import ENMESH, MESH, clean_environment, main, may_make_network
+from cli_case import ENMESH, MESH, NODE, clean_environment, main, may_make_network
 from machine_case import Machine
 
 SETTINGS = "apiVersion: enmesh.io/v1alpha1\nkind: AgentConfig\nspec: {interval: %s}\n"
@@ -104,6 +104,20 @@ class Run(Machine):
             self.nft(*words.split())
             self.assertTrue(soon(lambda: self.passed() != before), words)
             self.assertEqual(self.nft("-s", "list", "table", "inet", "enmesh"), rules, words)
+
+    def test_who_holds_the_table_is_named(self):
+        self.apply()
+        self.run_agent()
+        name = f"(process {self.agent.pid}, enmesh)"
+        self.write("mesh/mesh.yaml", MESH)
+        for command in ["apply", "mesh"], ["cleanup"]:
+            self.assertIn(f"held by a running agent {name}", self.enmesh(*command, *self.options, code=1).stderr)
+        options = ["--node", NODE, "--target", "capture", "--state-dir", "var/other", "--run-dir", "var/other"]
+        second = subprocess.Popen([*self.prefix, ENMESH, "run", "mesh", *options], cwd=self.dir, stderr=subprocess.PIPE, text=True)
+        said = second.stderr.readline()
+        second.terminate()
+        second.communicate()
+        self.assertIn(f"another agent holds the table inet enmesh {name}; stop it first", said)
 
     def test_interval_is_a_setting(self):
         self.apply()

@@ -54,14 +54,13 @@ static bool refused(int error, const struct edit *failed, const char *reason, st
 		strerror(-error), separator, reason);
 }
 
-/* Its port is all that the kernel tells of the holder. */
-static bool is_held(const struct ruleset *live, struct diags *d)
+static bool is_held(const struct transition *t, struct arena *a, struct diags *d)
 {
 	return diag_failure(d,
 		"the nftables rules were not changed: the table inet " RULESET_TABLE
-		" is held by a running agent (netlink port %u), as `enmesh run` is one; it makes changes "
-		"itself, at once on SIGHUP; stop it to make them by hand",
-		live->owner);
+		" is held by a running agent (%s), as `enmesh run` is one; it makes changes itself, at once on "
+		"SIGHUP; stop it to make them by hand",
+		hold_name(t->netns, t->live->rules.owner, a));
 }
 
 /*
@@ -157,7 +156,7 @@ static bool carry_out(struct host *h, const struct transition *t, struct arena *
 	if (missing)
 		return diag_failure(d, "the nftables rules were not changed: this machine has no '%s'", missing);
 	if (hold_foreign(t->netns, &t->live->rules))
-		return is_held(&t->live->rules, d);
+		return is_held(t, a, d);
 	return note_spaces(h, t, true, a, d) && change_routes(t, true, a, d) && commit(h, t, a, d) &&
 	       change_routes(t, false, a, d) && note_spaces(h, t, false, a, d);
 }

@@ -30,6 +30,10 @@ void hold_judge(const struct host *h, struct ruleset *live);
 /* Somebody else holds it: no write of this process would be let through. */
 bool hold_foreign(const char *netns, const struct ruleset *live);
 
+/* Who holds it, for people: "process 4711, enmesh"; by its port where /proc does not show it. Effect: reads /proc.
+ */
+const char *hold_name(const char *netns, uint32_t port, struct arena *a);
+
 /*
  * Waits until somebody else changes our table in a namespace that hold_open was called for (true), `until_ms`
  * (CLOCK_MONOTONIC) has come, or `stopped` says so.

@@ -88,8 +88,8 @@ static bool read_space(const struct host *h, struct space *live, const struct sp
 		return unreadable(error, "nftables rules", live->netns, d);
 	if (h->holds && hold_foreign(live->netns, &live->rules))
 		return diag_failure(d,
-			"another agent holds the table inet " RULESET_TABLE "%s (netlink port %u); stop it first",
-			where(live->netns, a), live->rules.owner);
+			"another agent holds the table inet " RULESET_TABLE "%s (%s); stop it first",
+			where(live->netns, a), hold_name(live->netns, live->rules.owner, a));
 	hold_judge(h, &live->rules);
 	error = look_at_routes(live->netns, all, a, &live->routes);
 	return !error || unreadable(error, "routing rules", live->netns, d);
