@@ -39,6 +39,12 @@ const struct opt opts_report[] = {
 	{ 0 },
 };
 
+const struct opt opts_log[] = {
+	OPT_CHOICE('o', "output", "FORMAT", ARGS, format, formats,
+		"how to print the changes: text, or json (a document a line for each pass that has something to say)"),
+	{ 0 },
+};
+
 const struct opt opts_run_dir[] = {
 	OPT_STRING(0, "run-dir", "DIR", ARGS, run_dir, "directory of lock and status (default: /run/enmesh)"),
 	{ 0 },

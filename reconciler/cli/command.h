@@ -38,8 +38,8 @@ struct arguments {
 };
 
 /* The tables that several commands share; arguments.c. */
-extern const struct opt opts_general[], opts_config[], opts_node[], opts_format[], opts_report[], opts_run_dir[],
-	opts_state[], opts_machine[], opts_targets[], opts_lock[], opts_prune[];
+extern const struct opt opts_general[], opts_config[], opts_node[], opts_format[], opts_report[], opts_log[],
+	opts_run_dir[], opts_state[], opts_machine[], opts_targets[], opts_lock[], opts_prune[];
 
 struct session {
 	struct arena *arena;

@@ -48,6 +48,14 @@ static void on_progress(void *context, const struct change *c)
 
 /* ---- afterwards ---- */
 
+static void print_json(struct session *s, const struct pass *p, const struct node *json)
+{
+	if (!p->host->holds)
+		output_json(s, json);
+	else if (!is_silent(p) || s->diags->list.n)
+		output_json_line(s, json);
+}
+
 static void report(struct session *s, const struct pass *p)
 {
 	const struct node *json = NULL;
@@ -60,7 +68,7 @@ static void report(struct session *s, const struct pass *p)
 	if (s->args.quiet)
 		return;
 	if (s->args.format == FORMAT_JSON)
-		output_json(s, json);
+		print_json(s, p, json);
 	else if (s->args.format == FORMAT_MARKDOWN)
 		output_text(s, markdown_plan(p, s->diags, s->arena));
 	else if (!p->dry_run && !is_silent(p))

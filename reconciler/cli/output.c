@@ -51,6 +51,11 @@ bool output_json(struct session *s, const struct node *n)
 	return output_text(s, json_write(n, JSON_INDENTED, s->arena)) && output_text(s, "\n");
 }
 
+bool output_json_line(struct session *s, const struct node *n)
+{
+	return output_text(s, arena_printf(s->arena, "%s\n", json_write(n, JSON_ONE_LINE, s->arena)));
+}
+
 bool output_json_into(struct session *s, const char *path, const struct node *n)
 {
 	/* Opened as a shell's `>` would, since it may be a pipe or a device. */

@@ -14,6 +14,8 @@ struct text_style output_style(const struct session *s, int fd);
 bool output_text(struct session *s, const char *text);
 /* As JSON, one document with a newline. */
 bool output_json(struct session *s, const struct node *n);
+/* As JSON, on a line of its own. */
+bool output_json_line(struct session *s, const struct node *n);
 /* Into a file of the user's choice; what is there is replaced. */
 bool output_json_into(struct session *s, const char *path, const struct node *n);
 

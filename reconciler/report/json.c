@@ -1,5 +1,7 @@
 #include "report/json.h"
 
+#include "base/clock.h"
+
 static void put_diagnostic(struct node *list, const struct diag *diag, struct arena *a)
 {
 	struct node *n = node_add_map(a, list);
@@ -166,6 +168,10 @@ const struct node *json_plan(const struct pass *p, const struct diags *d, struct
 	node_put_text(a, root, "node", p->node);
 	node_put_text(a, root, "result", outcome_word(p->outcome));
 	node_put_bool(a, root, "dry_run", p->dry_run);
+	if (p->host && p->host->holds) { /* one of many */
+		node_put_text(a, root, "started", clock_text(p->started, a));
+		node_put_int(a, root, "took_us", p->took_us);
+	}
 	put_changes(root, p, a);
 	json_put_summary(root, p, a);
 	node_put_bool(a, root, "errored", p->outcome == OUTCOME_FAILED || p->outcome == OUTCOME_STOPPED);

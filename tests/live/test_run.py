@@ -105,6 +105,21 @@ class Run(Machine):
             self.assertTrue(soon(lambda: self.passed() != before), words)
             self.assertEqual(self.nft("-s", "list", "table", "inet", "enmesh"), rules, words)
 
+    def documents(self):
+        return [line for line in self.logged().splitlines() if line.startswith("{")]
+
+    def test_json_is_one_document_a_line(self):
+        self.apply()
+        self.run_agent("-o", "json")
+        self.pass_on_request()
+        self.write("mesh/bad.yaml", "kind: Nonsense\n")
+        self.pass_on_request()
+        self.assertTrue(soon(lambda: len(self.documents()) == 2), self.logged())
+        passes = [self.check("plan", line) for line in self.documents()]
+        self.assertEqual([p["result"] for p in passes], ["Converged", "Failed"])
+        self.assertEqual([c["address"] for c in passes[0]["changes"]], ["capture/inet/enmesh"])
+        self.assertTrue(all(p["started"].endswith("Z") and p["took_us"] > 0 for p in passes))
+
     def test_who_holds_the_table_is_named(self):
         self.apply()
         self.run_agent()
