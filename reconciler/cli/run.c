@@ -50,8 +50,8 @@ static void wait_for_next(long long interval_ms)
 	long long now = clock_monotonic_ms(), rested = now + REST_MS, until = now + interval_ms;
 	bool changed = false;
 
-	for (size_t i = 0; targets_all[i]; i++)
-		if (targets_all[i]->watch && !is_wanted())
+	for (size_t i = 0; targets_all[i] && !changed && !is_wanted(); i++)
+		if (targets_all[i]->watch)
 			changed = targets_all[i]->watch(until, is_wanted);
 	if (changed && !is_wanted() && clock_monotonic_ms() < rested)
 		poll(NULL, 0, (int)(rested - clock_monotonic_ms()));
