@@ -9,8 +9,6 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/digest.h"
-#include "base/str.h"
 #include "source/ignore.h"
 
 enum { DIR_DEPTH_MAX = 32 };
@@ -69,11 +67,6 @@ static bool read_content(struct reading *r, const char *path, const char *shown,
 		SOURCE_BYTES_MAX / 1024 / 1024);
 }
 
-static bool is_yaml(const char *name)
-{
-	return str_ends(name, ".yaml") || str_ends(name, ".yml");
-}
-
 /* False: give up altogether. */
 static bool add_file(struct reading *r, const char *path, bool ignored)
 {
@@ -87,7 +80,7 @@ static bool add_file(struct reading *r, const char *path, bool ignored)
 	f = vec_push(r->arena, &r->files);
 	f->path = path;
 	f->shown = arena_printf(r->arena, "%s/%s", r->root, path);
-	f->document = is_yaml(path) && !ignored;
+	f->document = source_is_document(path) && !ignored;
 	if (f->document)
 		f->loaded = read_content(r, path, f->shown, &f->content);
 	return r->bytes <= SOURCE_BYTES_MAX;
@@ -178,13 +171,6 @@ static bool read_dir(struct reading *r, const char *path, bool ignored, int dept
 	return true;
 }
 
-static int by_path(const void *left, const void *right)
-{
-	const struct source_file *a = left, *b = right;
-
-	return strcmp(a->path, b->path);
-}
-
 static void read_ignore(struct reading *r)
 {
 	scoped(close_fd) int fd = file_open_beneath(r->fd, ".enmeshignore", O_RDONLY | O_NONBLOCK);
@@ -201,21 +187,6 @@ static void read_ignore(struct reading *r)
 		r->ok = diag_error(r->diags, place(shown), "more than %d patterns", IGNORE_PATTERNS_MAX);
 }
 
-void source_revise(struct tree *t, struct arena *a)
-{
-	struct digest *digest = digest_start(a);
-
-	for (size_t i = 0; i < t->n_files; i++) {
-		const struct source_file *f = &t->files[i];
-
-		if (!f->loaded)
-			continue;
-		digest_add_text(digest, f->path);
-		digest_add(digest, f->content.data, f->content.size);
-	}
-	t->revision = arena_printf(a, "sha256:%.12s", digest_end(digest, a));
-}
-
 static const char *without_slashes(const char *path, struct arena *a)
 {
 	size_t n = strlen(path);
@@ -229,7 +200,6 @@ bool source_read(const char *path, struct arena *a, struct tree *out, struct dia
 {
 	struct reading r = { .root = without_slashes(path, a), .fd = -1, .arena = a, .diags = d, .ok = true };
 	scoped(close_fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	size_t documents = 0;
 
 	if (fd < 0)
 		return errno == ENOTDIR
@@ -240,29 +210,9 @@ bool source_read(const char *path, struct arena *a, struct tree *out, struct dia
 	read_dir(&r, "", false, 0);
 	if (!r.ok)
 		return false;
-	if (r.files.n)
-		qsort(r.files.items, r.files.n, sizeof(*r.files.items), by_path);
-	vec_each (f, &r.files)
-		documents += f->document;
-	if (!documents)
-		return diag_failure(d,
-			"the source %s holds no documents (*.yaml, *.yml); an empty source is no desired state",
-			path);
-	*out = (struct tree){ path, NULL, r.files.items, r.files.n };
+	*out = (struct tree){ .origin = path, .files = r.files.items, .n_files = r.files.n };
 	source_revise(out, a);
-	return true;
-}
-
-static int find_path(const void *key, const void *item)
-{
-	const struct source_file *f = item;
-
-	return strcmp(key, f->path);
-}
-
-struct source_file *source_find(const struct tree *t, const char *path)
-{
-	return t->n_files ? bsearch(path, t->files, t->n_files, sizeof(*t->files), find_path) : NULL;
+	return source_finish(out, d);
 }
 
 bool source_load(const struct tree *t, struct source_file *f, struct arena *a, struct diags *d)
@@ -272,6 +222,8 @@ bool source_load(const struct tree *t, struct source_file *f, struct arena *a, s
 
 	if (f->loaded)
 		return true;
+	if (t->archived)
+		return fail(&r, f->shown, EFBIG);
 	fd = open(t->origin, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return fail(&r, t->origin, errno);

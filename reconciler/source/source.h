@@ -1,5 +1,6 @@
 /*
- * A source: the files of one revision, from a directory. Reading is an effect; what comes out is plain data.
+ * A source: the files of one revision, from a directory or an archive. Reading is an effect; what comes out is
+ * plain data.
  */
 #ifndef SOURCE_SOURCE_H
 #define SOURCE_SOURCE_H
@@ -23,9 +24,10 @@ struct source_file {
 
 struct tree {
 	const char *origin;        /* what the user called it */
-	const char *revision;      /* digest of what was read: "sha256:…" */
+	const char *revision;      /* of a directory, a digest of what was read: "sha256:…"; else the commit */
 	struct source_file *files; /* in the order of their paths */
 	size_t n_files;
+	bool archived; /* its revision is what it was taken from, and what is not loaded is too large to be */
 };
 
 /*
@@ -36,6 +38,28 @@ struct tree {
  * an error.
  */
 bool source_read(const char *path, struct arena *a, struct tree *out, struct diags *d);
+
+/*
+ * Pure: the files of an archive (tar.h). `origin` and `revision` are the tree's, `prefix` is what messages put
+ * before paths (NULL: nothing). `links`: what the archive could not hold, [{path, kind}] with kind "link",
+ * "submodule" or "large"; .enmeshignore may hide it, else the first two are errors (NULL: there is none). A source
+ * without any document is an error.
+ */
+bool source_unpack(const struct bytes *archive, const char *origin, const char *revision, const char *prefix,
+	const struct node *links, struct arena *a, struct tree *out, struct diags *d);
+
+/*
+ * Effect, without a network or root: the directory's files as they are in a revision of the git repository in
+ * whose work tree it lies. `revision`: what `git rev-parse` takes; NULL: where HEAD left its upstream branch (git
+ * merge-base HEAD @{upstream}).
+ */
+bool source_read_revision(
+	const char *directory, const char *revision, struct arena *a, struct tree *out, struct diags *d);
+
+/* For those that make trees. */
+bool source_is_document(const char *path);
+/* Puts the files in order; false: none of them is a document, which is an error. */
+bool source_finish(struct tree *t, struct diags *d);
 
 /* NULL: there is no such file. */
 struct source_file *source_find(const struct tree *t, const char *path);

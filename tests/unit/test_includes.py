@@ -14,7 +14,7 @@ FOREIGN = [
     (r"yaml\.h", ["config/"]),
     (r"jansson\.h", ["base/"]),
     (r"sha256\.h|md5\.h|sha512\.h", ["base/"]),
-    (r"curl/.*", ["base/http.c"]),
+    (r"curl/.*", ["base/http.c", "fetch/http.c"]),
     (r"libnftnl/.*|libmnl/.*|libiptc/.*|linux/netfilter.*|linux/rtnetlink\.h|linux/fib_rules\.h", ["targets/capture/"]),
     (r"git2.*", ["fetch/"]),
     (r"microhttpd\.h", ["report/"]),
