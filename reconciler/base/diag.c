@@ -65,6 +65,17 @@ void diag_append(struct diags *d, const struct diags *more)
 	d->dropped += more->dropped;
 }
 
+void diag_append_warnings(struct diags *d, const struct diags *more)
+{
+	size_t first = d->list.n;
+
+	diag_append(d, more);
+	for (size_t i = first; i < d->list.n; i++)
+		d->list.items[i].severity = DIAG_WARNING;
+	d->errors -= more->errors;
+	d->warnings += more->errors;
+}
+
 void diag_promote(struct diags *d, size_t first)
 {
 	for (size_t i = first; i < d->list.n; i++) {

@@ -39,6 +39,8 @@ void diag_warning(struct diags *d, struct pos pos, const char *format, ...) prin
 bool diag_failure(struct diags *d, const char *format, ...) printf_like(2, 3);
 /* Adds all of `more`. */
 void diag_append(struct diags *d, const struct diags *more);
+/* The same, with errors as warnings: of what was tried in vain, and was not needed. */
+void diag_append_warnings(struct diags *d, const struct diags *more);
 /* Turns the warnings from number `first` on into errors (`--strict`). */
 void diag_promote(struct diags *d, size_t first);
 

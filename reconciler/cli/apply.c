@@ -23,9 +23,13 @@ const struct command command_apply = {
 	.max_operands = 1,
 	.summary = "make the node as SOURCE wants it",
 	.description =
-		"One converging pass: reads SOURCE, a directory, compares it with the node, changes only what "
-		"differs, and "
-		"waits until what should run is ready. If nothing differs, nothing is written but the status.\n\n"
+		"One converging pass: reads SOURCE, a directory or the address of a git repository, compares it "
+		"with the node, changes only what differs, and waits until what should run is ready. If nothing "
+		"differs, nothing is written but the status.\n\n"
+		"Of a repository, what is valid and signed as the settings ask is kept as the last good revision. "
+		"Where the repository cannot be had, or its newest revision is refused, the pass fails and "
+		"changes "
+		"nothing, or, with --last-good, works on that one and warns.\n\n"
 		"A source with any error in it changes nothing. A target that cannot be read or changed is "
 		"reported, and the "
 		"others still converge. Only one pass at a time runs on a machine; a second one ends with 4 "
@@ -33,8 +37,8 @@ const struct command command_apply = {
 		"--lock-timeout lets it wait. SIGINT or SIGTERM end the pass between two changes; a second signal "
 		"ends it at "
 		"once, which is safe too: the next pass goes on from there.",
-	.tables = { opts_node, opts, opts_lock, opts_prune, opts_targets, opts_report, opts_machine, opts_config,
-		opts_general },
+	.tables = { opts_node, opts, opts_source, opts_fallback, opts_lock, opts_prune, opts_targets, opts_report,
+		opts_machine, opts_config, opts_general },
 	.codes = { { CODE_OK, "the node is as wanted, and ready" },
 		{ CODE_ERROR, "the source was refused, or a target could not be read or changed" },
 		{ CODE_DIFFERENT,

@@ -86,4 +86,41 @@ const struct opt opts_lock[] = {
 		"how long to wait for another pass to end (default: 0, which is not at all)"),
 	{ 0 },
 };
+/* Where SOURCE is the address of a git repository. */
+const struct opt opts_source[] = {
+	OPT_STRING(0, "ref", "REF", ARGS, git.ref,
+		"of a repository: a branch, refs/tags/NAME, semver:RANGE or a commit (default: the server's HEAD)"),
+	OPT_STRING(0, "path", "DIR", ARGS, git.path, "directory in the repository (default: its root)"),
+	OPT_STRING(0, "source-token-file", "FILE", ARGS, git.token_file, "bearer token for https"),
+	OPT_STRING(0, "source-username", "NAME", ARGS, git.username, "user for https and ssh (default: git)"),
+	OPT_STRING(0, "source-password-file", "FILE", ARGS, git.password_file, "password, or access token, of that user"),
+	OPT_STRING(0, "source-cert-file", "FILE", ARGS, git.cert_file, "client certificate for https, in PEM"),
+	OPT_STRING(0, "source-key-file", "FILE", ARGS, git.key_file, "key of the client certificate, in PEM"),
+	OPT_STRING(0, "source-ca-file", "FILE", ARGS, git.ca_file,
+		"certificates that sign the server's, in PEM (default: the system's)"),
+	OPT_STRING(0, "source-proxy", "URL", ARGS, git.proxy, "HTTP proxy (default: none)"),
+	OPT_STRING(0, "ssh-key-file", "FILE", ARGS, git.ssh_key_file, "private key for ssh, without a passphrase"),
+	OPT_STRING(0, "known-hosts-file", "FILE", ARGS, git.known_hosts_file,
+		"keys of ssh servers (default: /etc/enmesh/known_hosts)"),
+	OPT_STRING(0, "allowed-signers-file", "FILE", ARGS, git.allowed_signers_file,
+		"only what is signed with one of these SSH keys is used"),
+	OPT_STRING(0, "revoked-file", "FILE", ARGS, git.revoked_file, "SSH keys that may not sign any more"),
+	OPT_STRING(0, "keyring-file", "FILE", ARGS, git.keyring_file,
+		"only what is signed with one of these OpenPGP keys is used"),
+	OPT_FLAG(0, "verify-tag", ARGS, git.verify_tag, "the tag must be signed instead of the commit"),
+	OPT_FLAG(0, "allow-rollback", ARGS, git.allow_rollback,
+		"also use what does not descend from the last good revision"),
+	OPT_DURATION(0, "source-timeout", "TIME", ARGS, git.timeout_ms,
+		"how long one look at the source may take (default: 60s)"),
+	OPT_STRING(0, "source-user", "NAME", ARGS, git.user,
+		"user as whom enmesh-fetch talks to servers (default: enmesh-fetch)"),
+	OPT_FLAG(0, "offline", ARGS, git.offline, "try no network: use the last good revision"),
+	{ 0 },
+};
+
+const struct opt opts_fallback[] = {
+	OPT_FLAG(0, "last-good", ARGS, git.last_good,
+		"where the repository cannot be had, or is refused, use the last good revision, and warn"),
+	{ 0 },
+};
 /* clang-format on */

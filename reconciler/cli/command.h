@@ -26,6 +26,14 @@ struct arguments {
 	const char *json_into;
 	const char *config, *node, *state_dir, *run_dir, *cgroup;
 	const char *token_file, *cert_file, *key_file, *ca_file;
+	struct source_arguments {
+		const char *ref, *path, *token_file, *username, *password_file, *cert_file, *key_file, *ca_file,
+			*proxy;
+		const char *ssh_key_file, *known_hosts_file, *allowed_signers_file, *revoked_file, *keyring_file;
+		const char *user;
+		bool verify_tag, allow_rollback, offline, last_good;
+		long long timeout_ms; /* -1: not given */
+	} git;
 	struct texts targets;
 	struct texts from, to, addresses, closed;
 	const char *interface, *netns;
@@ -39,7 +47,8 @@ struct arguments {
 
 /* The tables that several commands share; arguments.c. */
 extern const struct opt opts_general[], opts_config[], opts_node[], opts_format[], opts_report[], opts_log[],
-	opts_run_dir[], opts_state[], opts_machine[], opts_targets[], opts_lock[], opts_prune[];
+	opts_run_dir[], opts_state[], opts_machine[], opts_targets[], opts_lock[], opts_prune[], opts_source[],
+	opts_fallback[];
 
 struct session {
 	struct arena *arena;

@@ -137,7 +137,8 @@ static bool remove_own(struct session *s, const struct pass *p, struct lock *loc
 {
 	const struct host *h = p->host;
 
-	return gone(status_remove(h->run_dir), s, "the status") && gone(lock_remove(lock), s, "the lock") &&
+	return gone(revisions_remove(h->state_dir), s, "the last good revision") &&
+	       gone(status_remove(h->run_dir), s, "the status") && gone(lock_remove(lock), s, "the lock") &&
 	       gone(remove_if_empty(h->state_dir), s, h->state_dir);
 }
 
@@ -244,9 +245,8 @@ enum code converge(struct session *s, const struct converging *how)
 	if (code != CODE_OK)
 		return code;
 	p.partial = p.targets != targets_all;
-	p.source = settings.source;
-	p.node = settings.node;
-	p.host = &settings.host;
+	settings_use(&settings, &p);
+	p.remote.last_good |= how->holds;
 	settings.host.holds = how->holds;
 	p.wait = s->args.wait;
 	p.timeout_ms = settings.timeout_ms;
@@ -256,5 +256,6 @@ enum code converge(struct session *s, const struct converging *how)
 		settings.host.progress = on_progress;
 		settings.host.context = s;
 	}
+	settings.git.stopped = signals_stopped;
 	return how->dry_run ? run_dry(s, &settings, &p) : run_locked(s, &settings, &p);
 }

@@ -16,7 +16,8 @@ const struct command command_diff = {
 	.operands = "[SOURCE]",
 	.max_operands = 1,
 	.summary = "show how the node differs from SOURCE",
-	.description = "Compares what SOURCE, a directory, wants of the node with what is really there, and shows "
+	.description = "Compares what SOURCE, a directory or the address of a git repository, wants of the node "
+		       "with what is really there, and shows "
 		       "what apply would "
 		       "change. Nothing is written. What may not be read (nftables rules need root) is called "
 		       "unknown, the rest is "
@@ -27,8 +28,8 @@ const struct command command_diff = {
 		       "recreate). What somebody "
 		       "else changed since the last pass comes first. The last line is for robots:\n\n"
 		       "  Plan: 3 to add, 1 to change, 0 to remove.",
-	.tables = { opts_node, opts, opts_prune, opts_targets, opts_report, opts_machine, opts_config,
-		opts_general },
+	.tables = { opts_node, opts, opts_source, opts_fallback, opts_prune, opts_targets, opts_report,
+		opts_machine, opts_config, opts_general },
 	.codes = { { CODE_OK, "the node is in sync" },
 		{ CODE_ERROR, "the source was refused, or something could not be read" },
 		{ CODE_DIFFERENT, "there are differences" }, { CODE_USAGE, "wrong usage" } },

@@ -12,9 +12,12 @@ static const struct opt opts_main[] = {
 	{ 0 },
 };
 
-static const struct arguments defaults = {
-	.wait = true, .prune = true, .diff_exit_code = CODE_DIFFERENT, .timeout_ms = -1, .interval_ms = -1
-};
+static const struct arguments defaults = { .wait = true,
+	.prune = true,
+	.diff_exit_code = CODE_DIFFERENT,
+	.timeout_ms = -1,
+	.interval_ms = -1,
+	.git.timeout_ms = -1 };
 
 static const struct command *unknown_command(struct session *s, const char *name)
 {

@@ -100,7 +100,7 @@ const struct command command_render = {
 		       "machine is looked at but the numbers of users and groups; a name that it lacks stays a "
 		       "name. So it works without "
 		       "root, anywhere.",
-	.tables = { opts_node, opts, opts_targets, opts_config, opts_general },
+	.tables = { opts_node, opts, opts_source, opts_targets, opts_state, opts_config, opts_general },
 	.codes = { { CODE_OK, "shown" }, { CODE_ERROR, "the source was refused, or does not name the node" },
 		{ CODE_USAGE, "wrong usage" } },
 	.run = run_render,

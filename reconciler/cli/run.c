@@ -94,8 +94,8 @@ const struct command command_run = {
 		"does, the rules stay, and the next one takes them over. A table that was made without it is "
 		"made anew once, in one transaction.\n\n"
 		"SIGINT or SIGTERM end it, between two changes.",
-	.tables = { opts_node, opts, opts_lock, opts_prune, opts_targets, opts_log, opts_machine, opts_config,
-		opts_general },
+	.tables = { opts_node, opts, opts_source, opts_lock, opts_prune, opts_targets, opts_log, opts_machine,
+		opts_config, opts_general },
 	.codes = { { CODE_OK, "it was stopped by a signal" }, { CODE_ERROR, "its settings cannot be read" },
 		{ CODE_USAGE, "wrong usage" } },
 	.run = run_run,

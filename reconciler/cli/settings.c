@@ -7,10 +7,12 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "cli/settings_source.h"
+#include "source/url.h"
 
 #define CONFIG_FILE "/etc/enmesh/agent.yaml"
 
-enum { CONFIG_MAX = 1024 * 1024, HOST_NAME_SIZE = 256, INTERVAL_MIN_MS = 1000 };
+enum { CONFIG_MAX = 1024 * 1024, HOST_NAME_SIZE = 256, INTERVAL_MIN_MS = 1000, STALE_INTERVALS = 3 };
 
 /* *spec NULL: there is no file, and none was asked for. */
 static bool read_file(struct session *s, const struct node **spec)
@@ -75,8 +77,6 @@ enum code settings_read(struct session *s, struct settings *out)
 	if (!read_file(s, &spec))
 		return CODE_ERROR;
 	api = node_get(spec, "apiServer");
-	out->source = args->operands.list.n ? args->operands.list.items[0]
-					    : node_text(node_path(spec, "source", "path", NULL));
 	out->host.state_dir = first(first(args->state_dir, node_get_text(spec, "stateDir")), "/var/lib/enmesh");
 	out->host.run_dir = first(first(args->run_dir, node_get_text(spec, "runDir")), "/run/enmesh");
 	out->host.cgroup = first(args->cgroup, node_get_text(spec, "cgroup"));
@@ -97,7 +97,7 @@ enum code settings_read(struct session *s, struct settings *out)
 		return usage(s, "a client certificate needs both --api-cert-file and --api-key-file");
 	if (out->interval_ms < INTERVAL_MIN_MS)
 		return usage(s, "an interval of less than a second keeps a machine busy; give 1s or more");
-	return out->node ? CODE_OK : CODE_ERROR;
+	return out->node ? settings_find_source(s, spec, out) : CODE_ERROR;
 }
 
 enum code settings_read_source(struct session *s, struct settings *out)
@@ -105,13 +105,14 @@ enum code settings_read_source(struct session *s, struct settings *out)
 	enum code code = settings_read(s, out);
 
 	if (code == CODE_OK && !out->source)
-		return usage(s, "no source: give a directory, or name one as source.path in " CONFIG_FILE);
+		return usage(s, "no source: give a directory or an address, or name one as source.path or "
+				"source.url in " CONFIG_FILE);
 	return code;
 }
 
 enum code settings_read_offline(struct session *s, struct settings *out)
 {
-	if (!s->args.operands.list.n || !s->args.node || s->args.config)
+	if (!s->args.operands.list.n || !s->args.node || s->args.config || url_is(s->args.operands.list.items[0]))
 		return settings_read_source(s, out);
 	*out = (struct settings){ .source = s->args.operands.list.items[0], .node = s->args.node };
 	return CODE_OK;
@@ -176,10 +177,18 @@ void settings_explain_node(struct session *s, const struct settings *settings, c
 			"'%s' is this machine's host name; --node names another node", settings->node);
 }
 
-bool settings_load(struct session *s, const struct settings *settings, struct pass *p, bool needed)
+void settings_use(struct settings *settings, struct pass *p)
 {
 	p->source = settings->source;
+	p->remote = settings->remote;
+	p->remote.stale_after_ms = STALE_INTERVALS * settings->interval_ms;
 	p->node = settings->node;
+	p->host = &settings->host;
+}
+
+bool settings_load(struct session *s, struct settings *settings, struct pass *p, bool needed)
+{
+	settings_use(settings, p);
 	if (pass_load(p) && pass_site(p, needed))
 		return true;
 	settings_explain_node(s, settings, p->model);

@@ -6,7 +6,9 @@
 #include "pass/pass.h"
 
 struct settings {
-	const char *source; /* NULL: neither operand nor file names one */
+	const char *source;  /* NULL: neither operand nor file names one */
+	struct git_spec git; /* if `source` is an address */
+	struct remote remote;
 	const char *node;
 	bool node_is_host_name; /* nobody named it */
 	long long timeout_ms, interval_ms;
@@ -25,11 +27,14 @@ enum code settings_read_offline(struct session *s, struct settings *out);
 /* The targets that --target names, or all. */
 enum code settings_targets(struct session *s, const struct target *const **out);
 
+/* Source, node and host of the settings, which must outlive the pass. */
+void settings_use(struct settings *settings, struct pass *p);
+
 /*
  * The source and what it wants of the node, into a pass with arena and diags. False: an error was added. `needed`:
  * as pass_site.
  */
-bool settings_load(struct session *s, const struct settings *settings, struct pass *p, bool needed);
+bool settings_load(struct session *s, struct settings *settings, struct pass *p, bool needed);
 
 /* The target that decides about connections: the one that can trace and verify. */
 const struct target *settings_target_of_connections(void);

@@ -105,7 +105,7 @@ const struct command command_trace = {
 		"With --live it goes through the rules in the kernel, and where the machine's own addresses, "
 		"routes and listening sockets lead; that needs root. Only enmesh's own table is looked at, "
 		"in both cases.",
-	.tables = { opts_node, opts, opts_format, opts_state, opts_config, opts_general },
+	.tables = { opts_node, opts, opts_source, opts_format, opts_state, opts_config, opts_general },
 	.codes = { { CODE_OK, "shown, wherever it lands" },
 		{ CODE_ERROR, "the source was refused, or the machine could not be read" },
 		{ CODE_USAGE, "wrong usage" } },

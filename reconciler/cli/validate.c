@@ -2,6 +2,7 @@
 #include "cli/output.h"
 #include "cli/settings.h"
 #include "report/json.h"
+#include "source/url.h"
 
 enum { ERRORS_ENOUGH = 1000 }; /* one mistake may be one on each of very many nodes */
 
@@ -79,17 +80,17 @@ static void report(struct session *s, const struct pass *p)
 static enum code run_validate(struct session *s)
 {
 	struct pass p = { .arena = s->arena, .diags = s->diags };
+	struct settings settings;
+	enum code code;
 
-	/* A source that is given needs no settings, so any machine will do. */
-	if (s->args.operands.list.n) {
+	/* A directory that is given needs no settings, so any machine will do. */
+	if (s->args.operands.list.n && !url_is(s->args.operands.list.items[0])) {
 		p.source = s->args.operands.list.items[0];
 	} else {
-		struct settings settings;
-		enum code code = settings_read_source(s, &settings);
-
+		code = settings_read_source(s, &settings);
 		if (code != CODE_OK)
 			return code;
-		p.source = settings.source;
+		settings_use(&settings, &p);
 	}
 	if (pass_load(&p))
 		check_nodes(&p);
@@ -104,11 +105,12 @@ const struct command command_validate = {
 	.operands = "[SOURCE]",
 	.max_operands = 1,
 	.summary = "check a source: syntax, fields, references",
-	.description = "Reads every document of SOURCE, a directory, and reports every mistake with its place. "
+	.description = "Reads every document of SOURCE, a directory or the address of a git repository, and "
+		       "reports every mistake with its place. "
 		       "Nothing outside of "
 		       "SOURCE is looked at, so the result is the same on every machine.\n\n"
 		       "Without SOURCE, the one that the settings of this machine name is checked.",
-	.tables = { opts, opts_format, opts_config, opts_general },
+	.tables = { opts, opts_source, opts_format, opts_state, opts_config, opts_general },
 	.codes = { { CODE_OK, "the source is valid" },
 		{ CODE_ERROR, "it is not, or it could not be read; the diagnostics say where and why" },
 		{ CODE_USAGE, "wrong usage" } },

@@ -49,7 +49,7 @@ const struct command command_verify = {
 		"A connection that cannot set out, such as to IPv6 on a machine without a route, is "
 		"undecided; the others decide. The last line is for robots:\n\n"
 		"  Verified: 12 ok, 0 wrong, 2 undecided.",
-	.tables = { opts_node, opts_format, opts_state, opts_config, opts_general },
+	.tables = { opts_node, opts_source, opts_format, opts_state, opts_config, opts_general },
 	.codes = { { CODE_OK, "what could be tried is as it should be" },
 		{ CODE_ERROR, "the source was refused, or no connections could be opened" },
 		{ CODE_NOT_READY, "a connection ended elsewhere than it should, or none could be tried" },

@@ -6,13 +6,14 @@
 #include "pass/apply.h"
 #include "pass/facts.h"
 #include "pass/part.h"
+#include "pass/revision.h"
 
 bool pass_load(struct pass *p)
 {
 	struct config config = { 0 };
 	size_t errors = p->diags->errors;
 
-	if (!source_read(p->source, p->arena, &p->tree, p->diags))
+	if (!(p->remote.git ? revision_load(p) : source_read(p->source, p->arena, &p->tree, p->diags)))
 		return false;
 	/* Documents that were refused do not keep the model from checking the others: all errors are shown at
 	 * once. */
@@ -115,7 +116,7 @@ static enum outcome dry_outcome(const struct pass *p)
 static enum outcome run(struct pass *p)
 {
 	read_last(p);
-	p->accepted = p->cleanup || (pass_load(p) && pass_site(p, true));
+	p->accepted = p->cleanup || revision_accept(p);
 	if (!p->accepted)
 		return OUTCOME_FAILED;
 	plan_all(p);

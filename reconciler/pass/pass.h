@@ -7,7 +7,8 @@
 
 #include <time.h>
 
-#include "source/source.h"
+#include "source/git.h"
+#include "store/revision.h"
 #include "targets/target.h"
 
 enum outcome {
@@ -39,7 +40,15 @@ struct pass {
 	struct arena *arena;
 	struct diags *diags;
 	struct host *host;
-	const char *source; /* a directory; of no use with `cleanup` */
+	const char *source; /* a directory, or an address; of no use with `cleanup` */
+	struct remote {
+		const struct git_spec *git; /* NULL: the source is a directory */
+		bool offline;               /* nothing is fetched: the last good revision is what counts */
+		bool last_good;             /* where the source cannot be had, or is refused, so it is, too */
+		long long
+			stale_after_ms; /* so long after the source was last heard, what is known of it is stale */
+		bool allow_rollback;    /* a revision need not descend from the last good one */
+	} remote;
 	const char *node;
 	/* Those that take part, in the order of targets_all; NULL ends them. */
 	const struct target *const *targets;
@@ -55,8 +64,18 @@ struct pass {
 	/* What came of it. */
 	struct timespec started; /* CLOCK_REALTIME */
 	long long took_us;
-	struct tree tree;          /* revision NULL: it could not be read */
-	const struct model *model; /* NULL: the source was refused */
+	struct tree tree; /* revision NULL: it could not be read */
+	struct {
+		struct revision observed; /* what the source is at; commit NULL: that was not heard */
+		const char *unreachable;  /* why it was not; NULL: it was, or nobody asked */
+		const char *refused;      /* why the observed one is not used; NULL: it is */
+		const char *verified;     /* who signed what is used */
+		struct revisions stored;  /* before the pass */
+		struct git_files files;   /* of a revision that is not in the store yet */
+		bool fresh;               /* `files` is there */
+		bool use_good;            /* the last good revision was fallen back to */
+	} revision;                       /* of a remote source */
+	const struct model *model;        /* NULL: the source was refused */
 	const char
 		*upgrade_needed; /* which version the source requires, if this one is too old or new; else NULL */
 	struct site *site;

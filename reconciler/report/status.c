@@ -95,9 +95,11 @@ static void put_source_valid(struct making *m, struct node *list)
 {
 	struct condition_value c = { "SourceValid", "True", "Valid", NULL };
 
-	if (m->p->cleanup)
-		return;
-	if (!m->p->accepted) {
+	if (m->p->revision.refused) {
+		c.status = "False";
+		c.reason = m->p->upgrade_needed ? "UpgradeNeeded" : "Refused";
+		c.message = m->p->revision.refused;
+	} else if (!m->p->accepted) {
 		c.status = "False";
 		c.reason = !m->p->tree.revision   ? "Unreadable"
 			   : m->p->upgrade_needed ? "UpgradeNeeded"
@@ -105,6 +107,66 @@ static void put_source_valid(struct making *m, struct node *list)
 		c.message = first_error(m);
 	}
 	put_condition(m, list, &c);
+}
+
+static void put_source_reachable(struct making *m, struct node *list)
+{
+	struct condition_value c = { "SourceReachable", "True", "Fetched", NULL };
+
+	if (m->p->remote.offline) {
+		c.status = "Unknown";
+		c.reason = "Offline";
+	} else if (m->p->revision.unreachable) {
+		c.status = "False";
+		c.reason = "FetchFailed";
+		c.message = m->p->revision.unreachable;
+	}
+	put_condition(m, list, &c);
+}
+
+static void put_source_verified(struct making *m, struct node *list)
+{
+	const char *who = m->p->revision.verified;
+	struct condition_value c = { "SourceVerified", "True", "Signed", who };
+
+	if (!git_is_verified(m->p->remote.git))
+		return;
+	if (!who) {
+		c.status = "False";
+		c.reason = "NotVerified";
+		c.message = m->p->revision.refused;
+	}
+	put_condition(m, list, &c);
+}
+
+/* Abnormal if true. */
+static void put_stale(struct making *m, struct node *list)
+{
+	struct condition_value c = { "Stale", "False", "Heard", NULL };
+	long long heard = m->p->revision.stored.observed_at;
+
+	if (!m->p->revision.observed.commit &&
+		(m->p->started.tv_sec - heard) * 1000 > m->p->remote.stale_after_ms) {
+		c.status = "True";
+		c.reason = "SourceSilent";
+		c.message = heard ? arena_printf(m->arena, "the source was last heard at %s",
+					    clock_text((struct timespec){ .tv_sec = heard }, m->arena))
+				  : "the source was never heard";
+	}
+	put_condition(m, list, &c);
+}
+
+/* Of a directory there is nothing to say but whether it is valid. */
+static void put_source_conditions(struct making *m, struct node *list)
+{
+	if (m->p->cleanup)
+		return;
+	put_source_valid(m, list);
+	if (!m->p->remote.git)
+		return;
+	put_source_reachable(m, list);
+	put_source_verified(m, list);
+	put_stale(m, list);
 }
 
 /* Processes are wanted to work; of the others it is enough that they are there. */
@@ -151,6 +213,11 @@ static void put_target_condition(struct making *m, struct node *list, const stru
 	put_condition(m, list, &c);
 }
 
+static bool is_well(const struct node *condition)
+{
+	return is_true(condition) != !strcmp(node_get_text(condition, "type"), "Stale");
+}
+
 /* Ready is what all the others say together; it carries the revision and since when. */
 static void put_ready(struct making *m, struct node *list, const struct node *others, const struct node *source)
 {
@@ -159,7 +226,7 @@ static void put_ready(struct making *m, struct node *list, const struct node *ot
 	const struct node *bad = NULL;
 
 	node_each (it, others)
-		if (!bad && !is_true(it))
+		if (!bad && !is_well(it))
 			bad = it;
 	if (bad) {
 		c.status = node_get_text(bad, "status");
@@ -181,7 +248,7 @@ static void put_conditions(struct making *m, struct node *root)
 {
 	struct node others = { .type = NODE_LIST }, *list = node_put_list(m->arena, root, "conditions");
 
-	put_source_valid(m, &others);
+	put_source_conditions(m, &others);
 	for (const struct target *const *t = targets_all; *t; t++)
 		if (!find_part(m->p, *t))
 			keep_condition(m, &others, condition_type(*t, m->arena));
@@ -203,11 +270,25 @@ static bool applied_all(const struct pass *p)
 	return p->accepted && !p->partial && !p->cut && !p->cleanup;
 }
 
+static void put_remote(struct making *m, struct node *n)
+{
+	long long heard =
+		m->p->revision.observed.commit ? m->p->started.tv_sec : m->p->revision.stored.observed_at;
+
+	if (heard)
+		node_put_text(
+			m->arena, n, "lastFetchOk", clock_text((struct timespec){ .tv_sec = heard }, m->arena));
+	node_put_text(m->arena, n, "ref",
+		m->p->revision.observed.commit ? m->p->revision.observed.ref : m->p->revision.stored.observed.ref);
+	node_put_text(m->arena, n, "verifiedBy", m->p->revision.verified);
+}
+
 static void put_source(struct making *m, struct node *root)
 {
 	const struct node *old = node_get(m->before, "source");
 	const char *revision = m->p->tree.revision, *applied = node_get_text(old, "appliedRevision");
 	const char *applied_at = node_get_text(old, "appliedAt");
+	const char *observed = m->p->remote.git ? m->p->revision.observed.commit : revision;
 	struct node *n = node_put_map(m->arena, root, "source");
 
 	if (applied_all(m->p)) {
@@ -218,11 +299,13 @@ static void put_source(struct making *m, struct node *root)
 	}
 	node_put_text(m->arena, n, "url", m->p->cleanup ? node_get_text(old, "url") : m->p->source);
 	node_put_text(
-		m->arena, n, "observedRevision", revision ? revision : node_get_text(old, "observedRevision"));
+		m->arena, n, "observedRevision", observed ? observed : node_get_text(old, "observedRevision"));
 	node_put_text(m->arena, n, "attemptedRevision",
 		revision && m->p->accepted ? revision : node_get_text(old, "attemptedRevision"));
 	node_put_text(m->arena, n, "appliedRevision", applied);
 	node_put_text(m->arena, n, "appliedAt", applied_at);
+	if (m->p->remote.git)
+		put_remote(m, n);
 }
 
 static void put_last_pass(struct making *m, struct node *root)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/secret.h"
 #include "base/str.h"
 #include "source/worker.h"
@@ -86,6 +87,38 @@ static const char *fetch_purpose(const struct git_spec *spec, struct arena *a)
 	return arena_printf(a, "the source %s cannot be fetched", spec->url);
 }
 
+const char *git_name(const struct git_spec *spec, struct arena *a)
+{
+	const char *ref = spec->branch   ? arena_printf(a, "branch %s", spec->branch)
+			  : spec->tag    ? arena_printf(a, "tag %s", spec->tag)
+			  : spec->semver ? arena_printf(a, "versions %s", spec->semver)
+			  : spec->commit ? arena_printf(a, "commit %s", spec->commit)
+					 : "HEAD";
+
+	return arena_printf(a, "%s %s%s%s", spec->url, ref, spec->path ? " " : "", spec->path ? spec->path : "");
+}
+
+bool git_is_verified(const struct git_spec *spec)
+{
+	return spec && (spec->allowed_signers_file || spec->keyring_file);
+}
+
+bool git_policy(const struct git_spec *spec, struct arena *a, const char **out, struct diags *d)
+{
+	struct worker_request files = { 0 };
+	struct digest *digest = digest_start(a);
+
+	if (!add_signers(&files, spec, a, d))
+		return false;
+	digest_add_text(digest, spec->verify_tag ? "tag" : "commit");
+	for (size_t i = 0; i < files.n_blobs; i++) {
+		digest_add_text(digest, files.blobs[i].name);
+		digest_add(digest, files.blobs[i].bytes.data, files.blobs[i].bytes.size);
+	}
+	*out = files.n_blobs ? digest_end(digest, a) : NULL;
+	return true;
+}
+
 /* ---- a server ---- */
 
 bool git_fetch(const struct git_spec *spec, const char *repository, const char *known, struct arena *a,
@@ -112,7 +145,8 @@ bool git_fetch(const struct git_spec *spec, const char *repository, const char *
 	node_put_text(a, &words, "username", spec->username);
 	node_put_text(a, &words, "proxy", spec->proxy);
 	node_put_int(a, &words, "timeoutMs", spec->timeout_ms);
-	if (!add_credentials(&r, spec, &secrets, a, d) || !worker_run(&r, fetch_purpose(spec, a), a, &answer, d))
+	if (!worker_make_home(&r, fetch_purpose(spec, a), a, d) || !add_credentials(&r, spec, &secrets, a, d) ||
+		!worker_run(&r, fetch_purpose(spec, a), a, &answer, d))
 		return false;
 	*out = (struct git_revision){
 		.commit = node_get_text(answer.json, "commit"),
@@ -140,7 +174,7 @@ bool git_read(const struct git_spec *spec, const char *repository, const struct 
 	node_put_text(a, &words, "tag", revision->tag);
 	node_put_text(a, &words, "ancestor", ancestor);
 	node_put_text(a, &words, "path", spec->path);
-	if (spec->allowed_signers_file || spec->keyring_file)
+	if (git_is_verified(spec))
 		node_put_text(a, &words, "verify", spec->verify_tag ? "tag" : "commit");
 	if (!add_signers(&r, spec, a, d) ||
 		!worker_run(&r,

@@ -38,6 +38,16 @@ struct git_revision {
 bool git_fetch(const struct git_spec *spec, const char *repository, const char *known, struct arena *a,
 	struct git_revision *out, struct diags *d);
 
+/* What the node is told by: address, reference and path in one line. */
+const char *git_name(const struct git_spec *spec, struct arena *a);
+/* Whether somebody must have signed; `spec` may be NULL. */
+bool git_is_verified(const struct git_spec *spec);
+/*
+ * Digest of what decides who may sign; NULL in `*out`: nobody has to. Effect: reads the files. False: an error was
+ * added.
+ */
+bool git_policy(const struct git_spec *spec, struct arena *a, const char **out, struct diags *d);
+
 struct git_files {
 	struct bytes archive;     /* tar.h */
 	const struct node *links; /* what it could not hold, as source_unpack has it */

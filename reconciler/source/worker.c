@@ -104,6 +104,48 @@ static bool find_user(struct worker *w)
 	return true;
 }
 
+/* ---- its directory ---- */
+
+static bool let_through(struct worker *w, int above)
+{
+	struct stat st;
+
+	if (!w->changes_user)
+		return true;
+	if (fstat(above, &st) < 0)
+		return fail_errno(w, "the state directory");
+	if (st.st_mode & S_IXOTH || (st.st_gid == w->gid && st.st_mode & S_IXGRP))
+		return true;
+	return (fchown(above, (uid_t)-1, w->gid) == 0 && fchmod(above, (st.st_mode & 0700) | S_IXGRP) == 0) ||
+	       fail_errno(w, "the state directory");
+}
+
+bool worker_make_home(const struct worker_request *r, const char *purpose, struct arena *a, struct diags *d)
+{
+	struct worker w = { .request = r, .purpose = purpose, .arena = a, .diags = d };
+	char *path = arena_strdup(a, r->repository), *slash = strrchr(path, '/');
+	scoped(close_fd) int above = -1, home = -1;
+	int error;
+
+	if (!find_user(&w))
+		return false;
+	*slash = 0;
+	error = dir_open(path, 0700, &above);
+	if (error) {
+		errno = -error;
+		return fail_errno(
+			&w, arena_printf(a, "the directory %s cannot be made; name another --state-dir", path));
+	}
+	if (!let_through(&w, above))
+		return false;
+	if (mkdirat(above, slash + 1, 0700) < 0 && errno != EEXIST)
+		return fail_errno(&w, r->repository);
+	home = openat(above, slash + 1, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (home < 0 || (w.changes_user && fchown(home, w.uid, w.gid) < 0))
+		return fail_errno(&w, r->repository);
+	return true;
+}
+
 static bool write_all(int fd, const char *data, size_t size)
 {
 	while (size) {

@@ -41,6 +41,12 @@ struct worker_answer {
 };
 
 /*
+ * Effect: makes the directory of enmesh-fetch's own repository, for the user that it will run as, who gets a way
+ * through the directory above it: its group may pass through, and see nothing. False: an error was added.
+ */
+bool worker_make_home(const struct worker_request *r, const char *purpose, struct arena *a, struct diags *d);
+
+/*
  * Effect: starts it and waits; whatever happens, it has ended when this returns. False: an error was added, in
  * which what it did is called `purpose` ("https://… cannot be fetched").
  */
