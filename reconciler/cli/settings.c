@@ -114,8 +114,8 @@ enum code settings_read_offline(struct session *s, struct settings *out)
 {
 	if (!s->args.operands.list.n || !s->args.node || s->args.config || url_is(s->args.operands.list.items[0]))
 		return settings_read_source(s, out);
-	*out = (struct settings){ .source = s->args.operands.list.items[0], .node = s->args.node };
-	return CODE_OK;
+	*out = (struct settings){ .node = s->args.node };
+	return settings_find_source(s, NULL, out);
 }
 
 static const struct target *find_target(const char *name)

@@ -70,16 +70,14 @@ static void read_spec(const struct session *s, const struct node *source, struct
 		.revoked_file = pick(args->revoked_file, verify, "revokedFile"),
 		.keyring_file = pick(args->keyring_file, verify, "keyringFile"),
 		.verify_tag = args->verify_tag || (object && !strcmp(object, "tag")),
-		.user = pick(args->user, source, "user") ? pick(args->user, source, "user") : "enmesh-fetch",
+		.user = out->remote.user,
 		.timeout_ms = timeout,
 	};
 	read_ref(pick(args->ref, source, "ref"), &out->git);
-	out->remote = (struct remote){
-		.git = &out->git,
-		.offline = args->offline,
-		.last_good = args->last_good,
-		.allow_rollback = args->allow_rollback || node_get_bool(source, "allowRollback", false),
-	};
+	out->remote.git = &out->git;
+	out->remote.offline = args->offline;
+	out->remote.last_good = args->last_good;
+	out->remote.allow_rollback = args->allow_rollback || node_get_bool(source, "allowRollback", false);
 }
 
 /* Below the root of the repository, and written in one way. */
@@ -147,6 +145,10 @@ enum code settings_find_source(struct session *s, const struct node *spec, struc
 			"expected an absolute path of a directory, found '%s'", path);
 		return CODE_ERROR;
 	}
+	/* Also of a directory: a pass over another source may fetch, and its connections are let go. */
+	out->remote.user = pick(s->args.git.user, source, "user");
+	if (!out->remote.user)
+		out->remote.user = "enmesh-fetch";
 	out->source = operands->list.n ? operands->list.items[0] : url ? url : path;
 	if (!out->source)
 		return CODE_OK;

@@ -51,6 +51,7 @@ struct facts {
 	vec_of(struct fact_port) ports;
 	vec_of(struct fact_cgroup) cgroups;
 	vec_of(struct fact_listener) listeners;
+	struct fact_account fetcher; /* as whom enmesh-fetch runs, which need not exist; name NULL: nobody said */
 	bool want_resolvers;
 	vec_of(const char *) resolvers; /* addresses of /etc/resolv.conf */
 };

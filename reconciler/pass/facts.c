@@ -100,20 +100,25 @@ static int look_up(int (*one)(void *, struct buffer *), void *fact, struct buffe
 	}
 }
 
+static bool look_up_named(struct fact_account *f, struct buffer *b, struct diags *d)
+{
+	int r = look_up(look_up_account, f, b);
+
+	return !r || diag_failure(d, "the %s '%s' cannot be looked up: %s", f->group ? "group" : "user", f->name,
+			     strerror(r));
+}
+
 static bool look_up_accounts(struct facts *facts, struct diags *d)
 {
 	scoped(buffer_finish) struct buffer b = { NULL, 1024 };
 	bool ok = true;
 
-	if (facts->accounts.n || facts->users.n)
+	if (facts->accounts.n || facts->users.n || facts->fetcher.name)
 		b.data = mem_alloc(b.size);
-	vec_each (f, &facts->accounts) {
-		int r = look_up(look_up_account, f, &b);
-
-		if (r)
-			ok = diag_failure(d, "the %s '%s' cannot be looked up: %s", f->group ? "group" : "user",
-				f->name, strerror(r));
-	}
+	vec_each (f, &facts->accounts)
+		ok &= look_up_named(f, &b, d);
+	if (facts->fetcher.name)
+		ok &= look_up_named(&facts->fetcher, &b, d);
 	vec_each (u, &facts->users) {
 		int r = look_up(look_up_number, u, &b);
 

@@ -60,6 +60,7 @@ bool pass_site(struct pass *p, bool needed)
 	p->site = pass_make_site(p, p->node, p->arena);
 	if (!p->site)
 		return false;
+	p->site->facts.fetcher.name = p->remote.user;
 	site_facts(p->site, p->arena, &p->site->facts);
 	/* Where names may stay names, a user database that cannot be asked is as good as one that lacks them. */
 	if (!facts_look_up(&p->site->facts, p->arena, needed ? p->diags : &unheard) && needed)

@@ -43,6 +43,7 @@ struct pass {
 	const char *source; /* a directory, or an address; of no use with `cleanup` */
 	struct remote {
 		const struct git_spec *git; /* NULL: the source is a directory */
+		const char *user;           /* as whom enmesh-fetch runs on this machine; NULL: nobody said */
 		bool offline;               /* nothing is fetched: the last good revision is what counts */
 		bool last_good;             /* where the source cannot be had, or is refused, so it is, too */
 		long long

@@ -436,11 +436,18 @@ static void add_zones(struct compiling *c)
 
 static void let_enmesh_go(struct compiling *c, struct chain *chain)
 {
+	const struct fact_account *fetcher = &c->b.site->facts.fetcher;
 	struct rule *r = build_rule(&c->b, chain);
 
 	/* meta mark 0x656d counter accept */
 	build_match(&c->b, r, FIELD_MARK, value_number(HTTP_MARK));
 	build_let_go(&c->b, r, VERDICT_ACCEPT, "enmesh itself");
+	if (!fetcher->found)
+		return;
+	/* meta skuid UID counter accept */
+	r = build_rule(&c->b, chain);
+	build_match(&c->b, r, FIELD_USER, value_number(fetcher->number));
+	build_let_go(&c->b, r, VERDICT_ACCEPT, "enmesh-fetch");
 }
 
 /*
