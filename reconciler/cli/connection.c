@@ -76,13 +76,16 @@ static void ask_cgroup(struct owner *o, struct arena *a)
 {
 	const char *path = o->cgroup;
 
-	for (size_t i = 1; path[1]; i++) {
-		if (path[i] && path[i] != '/')
-			continue;
-		*vec_push(a, &o->facts->cgroups) = (struct fact_cgroup){ .path = arena_strndup(a, path, i) };
-		if (!path[i] || !path[i + 1])
-			return;
-	}
+	for (size_t i = 1; path[i - 1]; i++)
+		if ((!path[i] || path[i] == '/') && path[i - 1] != '/')
+			*vec_push(a, &o->facts->cgroups) = (struct fact_cgroup){ .path = arena_strndup(a, path, i) };
+}
+
+/* Rules that have the name, not a number, are all that can match. */
+static void warn_unknown(struct session *s, const struct identity *id, const char *what)
+{
+	if (id->name && !id->known)
+		diag_warning(s->diags, (struct pos){ 0 }, "this machine has no %s '%s'", what, id->name);
 }
 
 static enum code look_up(struct session *s, struct owner *o)
@@ -105,6 +108,10 @@ static enum code look_up(struct session *s, struct owner *o)
 		c->group = own_group(o);
 	if (o->cgroup)
 		c->cgroup = o->facts;
+	if (o->user)
+		warn_unknown(s, &c->user, "user");
+	if (o->group)
+		warn_unknown(s, &c->group, "group");
 	return CODE_OK;
 }
 

@@ -2,8 +2,8 @@
 import subprocess
 import sys
 
-from cli_case import main, may_make_network
-from machine_case import Machine
+from cli_case import MESH, NODE, main, may_make_network
+from machine_case import SERVICE, Machine
 
 APP = ("--from", "uid:1001,gid:1001")
 
@@ -64,6 +64,11 @@ class Trace(Machine):
         self.assertEqual(self.live(*APP, "--to", "10.0.0.7:443")["landing"]["how"], "direct")
         self.nft("delete", "table", "inet", "enmesh")
         self.assertFalse(self.live(*APP, "--to", "10.0.0.7:443")["rules"])
+
+    def test_user_that_this_machine_lacks_is_told(self):
+        self.write("mesh/mesh.yaml", MESH + SERVICE % ("runAs: {user: 1001}", ""))
+        r = self.enmesh("trace", "mesh", "--node", NODE, "--from", "uid:no-such-user", "--to", "10.0.0.7:443")
+        self.assertIn("warning: this machine has no user 'no-such-user'", r.stderr)
 
     def test_live_needs_no_source(self):
         self.apply()
