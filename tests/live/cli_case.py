@@ -2,6 +2,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -71,4 +72,6 @@ class Case(unittest.TestCase):
 
 
 def main():
+    # Who starts tests in the background of a script may have this signal ignored, and programs leave it so.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     unittest.main(argv=[sys.argv[0], *sys.argv[4:]])
