@@ -216,7 +216,6 @@ static enum code run_locked(struct session *s, const struct settings *settings, 
 	if (!is_state_safe(p->host, s->diags))
 		return CODE_ERROR;
 	signals_catch();
-	p->host->stopped = signals_stopped;
 	code = take_lock(s, p->host, &lock);
 	if (code != CODE_OK)
 		return code;
@@ -247,6 +246,7 @@ enum code converge(struct session *s, const struct converging *how)
 	p.partial = p.targets != targets_all;
 	settings_use(&settings, &p);
 	p.remote.last_good |= how->holds;
+	p.remote.good_first = how->good_first;
 	settings.host.holds = how->holds;
 	p.wait = s->args.wait;
 	p.timeout_ms = settings.timeout_ms;
@@ -256,6 +256,7 @@ enum code converge(struct session *s, const struct converging *how)
 		settings.host.progress = on_progress;
 		settings.host.context = s;
 	}
-	settings.git.stopped = signals_stopped;
+	if (!how->dry_run)
+		settings.git.stopped = settings.host.stopped = how->stopped ? how->stopped : signals_stopped;
 	return how->dry_run ? run_dry(s, &settings, &p) : run_locked(s, &settings, &p);
 }

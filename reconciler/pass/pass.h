@@ -45,6 +45,7 @@ struct pass {
 		const struct git_spec *git; /* NULL: the source is a directory */
 		const char *user;           /* as whom enmesh-fetch runs on this machine; NULL: nobody said */
 		bool offline;               /* nothing is fetched: the last good revision is what counts */
+		bool good_first;            /* the same, if there is one */
 		bool last_good;             /* where the source cannot be had, or is refused, so it is, too */
 		long long
 			stale_after_ms; /* so long after the source was last heard, what is known of it is stale */

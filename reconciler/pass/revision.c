@@ -89,6 +89,8 @@ bool revision_load(struct pass *p)
 		return diag_failure(p->diags,
 			"the revisions of the source cannot be read from %s: %s; name another --state-dir",
 			p->host->state_dir, strerror(-error));
+	if (p->remote.good_first && stored->good.commit)
+		p->remote.offline = true;
 	if (p->remote.offline || p->revision.use_good)
 		return load_good(p);
 	if (!git_policy(p->remote.git, p->arena, &policy, p->diags) || !fetch(p, &now))

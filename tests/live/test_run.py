@@ -2,6 +2,7 @@
 test_run.py ENMESH CHECK_JSON SCHEMA_DIR."""
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -142,6 +143,20 @@ class Run(Machine):
         self.stop()
         for more in (["--interval", "999ms"], ["--config", self.write("agent.yaml", SETTINGS % "0s")]):
             self.assertIn("give 1s or more", self.enmesh("run", "mesh", *self.options, *more, code=64).stderr)
+
+    def test_service_manager_is_told_how_it_goes(self):
+        self.write("mesh/mesh.yaml", MESH)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(self.path("notify"))
+            manager.settimeout(20)
+            env = {"NOTIFY_SOCKET": self.path("notify"), "WATCHDOG_USEC": "400000"}
+            self.run_agent(prefix=[*self.prefix, "env", *(f"{k}={v}" for k, v in env.items())])
+            said = []
+            while said.count("WATCHDOG=1") < 3 or "READY=1" not in said:
+                said.append(manager.recv(100).decode())
+            self.stop()
+            while said[-1] != "STOPPING=1":
+                said.append(manager.recv(100).decode())
 
     def in_a_namespace(self):
         """A service in a namespace that has one end of a link: the other end goes with the namespace."""
