@@ -78,7 +78,8 @@ static void ask_cgroup(struct owner *o, struct arena *a)
 
 	for (size_t i = 1; path[i - 1]; i++)
 		if ((!path[i] || path[i] == '/') && path[i - 1] != '/')
-			*vec_push(a, &o->facts->cgroups) = (struct fact_cgroup){ .path = arena_strndup(a, path, i) };
+			*vec_push(a, &o->facts->cgroups) =
+				(struct fact_cgroup){ .path = arena_strndup(a, path, i) };
 }
 
 /* Rules that have the name, not a number, are all that can match. */
