@@ -36,6 +36,7 @@ struct arguments {
 	} git;
 	struct texts targets;
 	struct texts from, to, addresses, closed;
+	const char *from_revision, *to_revision;
 	const char *interface, *netns;
 	int protocol;
 	bool live;

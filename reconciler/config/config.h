@@ -34,8 +34,16 @@ struct document {
 	bool broken; /* its content was refused; its name is known, so references to it are no second error */
 };
 
+/* What a file has brought. */
+struct config_file {
+	const struct source_file *file;
+	size_t first, n; /* of the documents */
+	bool whole;      /* nothing of it could not be read or named */
+};
+
 struct config {
 	vec_of(struct document) documents; /* in the order of files and places */
+	vec_of(struct config_file) files;
 	const struct tree *tree;
 	vec_of(const struct source_file *) unread; /* files with something that could not be read or named */
 	const char *requires; /* the condition of Mesh.spec.requires that this version does not meet; NULL: none */
@@ -47,6 +55,12 @@ struct config {
  * what is wrong for this version may be right for that one.
  */
 bool config_read(const struct tree *tree, struct arena *a, struct config *out, struct diags *d);
+/*
+ * As above, of another revision than `like`, whose arena must outlive this one: what a file holds that both have, with
+ * the same path and content, is shared and not read again. Its places are those in `like`.
+ */
+bool config_read_like(
+	const struct tree *tree, const struct config *like, struct arena *a, struct config *out, struct diags *d);
 
 /* Whether a file that could not be read in whole has the word: then that something is missing is no mistake of its
  * own. */

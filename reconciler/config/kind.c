@@ -224,6 +224,7 @@ static void schemas_release(struct schema_set **set)
 /* What one file holds. */
 struct part {
 	const struct source_file *file;
+	const struct config_file *shared; /* NULL: it was read here */
 	struct yaml_documents documents;
 	bool read; /* all of it is known */
 };
@@ -233,9 +234,30 @@ struct parts {
 	size_t n_documents;
 };
 
-/* Stops early where there are more mistakes than anybody reads. */
-static bool read_files(const struct tree *tree, struct parts *out, struct arena *a, struct diags *d)
+/* Both are in the order of paths. `at` is where the last one was found. */
+static const struct config_file *find_same(const struct config *like, const struct source_file *f, size_t *at)
 {
+	for (; like && *at < like->files.n; (*at)++) {
+		const struct config_file *other = &like->files.items[*at];
+		int order = strcmp(other->file->path, f->path);
+
+		if (order > 0)
+			return NULL;
+		if (!order)
+			return other->whole && other->file->content.size == f->content.size &&
+					       !memcmp(other->file->content.data, f->content.data, f->content.size)
+				       ? other
+				       : NULL;
+	}
+	return NULL;
+}
+
+/* Stops early where there are more mistakes than anybody reads. */
+static bool read_files(const struct tree *tree, const struct config *like, struct parts *out, struct arena *a,
+	struct diags *d)
+{
+	size_t at = 0;
+
 	for (size_t i = 0; i < tree->n_files && !d->dropped; i++) {
 		const struct source_file *f = &tree->files[i];
 		struct part *part;
@@ -244,8 +266,9 @@ static bool read_files(const struct tree *tree, struct parts *out, struct arena 
 			continue;
 		part = vec_push(a, &out->list);
 		part->file = f;
-		part->read = yaml_read(f->shown, &f->content, a, &part->documents, d);
-		out->n_documents += part->documents.list.n;
+		part->shared = find_same(like, f, &at);
+		part->read = part->shared || yaml_read(f->shown, &f->content, a, &part->documents, d);
+		out->n_documents += part->shared ? part->shared->n : part->documents.list.n;
 		if (out->n_documents > CONFIG_DOCUMENTS_MAX)
 			return diag_failure(d, "the source %s holds more than %d documents", tree->origin,
 				CONFIG_DOCUMENTS_MAX);
@@ -270,7 +293,23 @@ static bool is_met(const struct parts *parts, struct config *out, struct arena *
 	return true;
 }
 
-bool config_read(const struct tree *tree, struct arena *a, struct config *out, struct diags *d)
+static void add_part(struct reading *r, struct part *part, const struct config *like)
+{
+	struct config_file file = { .file = part->file, .first = r->out->documents.n };
+
+	for (size_t i = 0; part->shared && i < part->shared->n; i++)
+		*vec_push(r->arena, &r->out->documents) = like->documents.items[part->shared->first + i];
+	for (size_t i = 0; i < part->documents.list.n && !r->diags->dropped; i++)
+		part->read &= add_document(r, part->documents.list.items[i]);
+	file.n = r->out->documents.n - file.first;
+	file.whole = part->read;
+	*vec_push(r->arena, &r->out->files) = file;
+	if (!part->read)
+		*vec_push(r->arena, &r->out->unread) = part->file;
+}
+
+bool config_read_like(
+	const struct tree *tree, const struct config *like, struct arena *a, struct config *out, struct diags *d)
 {
 	scoped(schemas_release) struct schema_set *schemas = schema_set_new(&embedded_schemas, a);
 	struct reading r = { schemas, { .arena = a }, a, d, out };
@@ -280,20 +319,21 @@ bool config_read(const struct tree *tree, struct arena *a, struct config *out, s
 	bool ok;
 
 	out->tree = tree;
-	ok = read_files(tree, &parts, a, &yaml);
+	ok = read_files(tree, like, &parts, a, &yaml);
 	if (!is_met(&parts, out, a, d))
 		return false;
 	diag_append(d, &yaml);
 	errors = d->errors;
 	if (ok && !parts.n_documents)
 		return diag_failure(d, "the source %s holds no documents: its files are empty", tree->origin);
-	vec_each (part, &parts.list) {
-		for (size_t i = 0; i < part->documents.list.n && !d->dropped; i++)
-			part->read &= add_document(&r, part->documents.list.items[i]);
-		if (!part->read)
-			*vec_push(a, &out->unread) = part->file;
-	}
+	vec_each (part, &parts.list)
+		add_part(&r, part, like);
 	return ok && d->errors == errors;
+}
+
+bool config_read(const struct tree *tree, struct arena *a, struct config *out, struct diags *d)
+{
+	return config_read_like(tree, NULL, a, out, d);
 }
 
 bool config_may_hold(const struct config *config, const char *name)

@@ -8,20 +8,30 @@
 #include "pass/part.h"
 #include "pass/revision.h"
 
+static bool read_tree(struct pass *p)
+{
+	if (p->remote.git)
+		return revision_load(p);
+	if (p->at)
+		return source_read_revision(p->source, *p->at ? p->at : NULL, p->arena, &p->tree, p->diags);
+	return source_read(p->source, p->arena, &p->tree, p->diags);
+}
+
 bool pass_load(struct pass *p)
 {
-	struct config config = { 0 };
+	struct config *config = arena_new(p->arena, struct config);
 	size_t errors = p->diags->errors;
 
-	if (!(p->remote.git ? revision_load(p) : source_read(p->source, p->arena, &p->tree, p->diags)))
+	if (!read_tree(p))
 		return false;
 	/* Documents that were refused do not keep the model from checking the others: all errors are shown at
 	 * once. */
-	config_read(&p->tree, p->arena, &config, p->diags);
-	p->upgrade_needed = config.requires;
+	config_read_like(&p->tree, p->like, p->arena, config, p->diags);
+	p->config = config;
+	p->upgrade_needed = config->requires;
 	/* Of a source for another version nothing else is looked at. */
-	if (!config.requires)
-		p->model = model_load(&config, p->arena, p->diags);
+	if (!config->requires)
+		p->model = model_load(config, p->arena, p->diags);
 	if (p->diags->errors != errors)
 		p->model = NULL;
 	return p->model != NULL;

@@ -41,6 +41,12 @@ struct pass {
 	struct diags *diags;
 	struct host *host;
 	const char *source; /* a directory, or an address; of no use with `cleanup` */
+	/*
+	 * Of a directory, not what is there but what was in this revision of the repository that it lies in; "":
+	 * where HEAD left its upstream branch. NULL: what is there.
+	 */
+	const char *at;
+	const struct config *like; /* of another revision, to share what is the same; may be NULL */
 	struct remote {
 		const struct git_spec *git; /* NULL: the source is a directory */
 		const char *user;           /* as whom enmesh-fetch runs on this machine; NULL: nobody said */
@@ -77,6 +83,7 @@ struct pass {
 		bool fresh;               /* `files` is there */
 		bool use_good;            /* the last good revision was fallen back to */
 	} revision;                       /* of a remote source */
+	const struct config *config;      /* its documents */
 	const struct model *model;        /* NULL: the source was refused */
 	const char
 		*upgrade_needed; /* which version the source requires, if this one is too old or new; else NULL */

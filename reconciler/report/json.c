@@ -17,7 +17,7 @@ static void put_diagnostic(struct node *list, const struct diag *diag, struct ar
 		node_put_text(a, n, "pointer", diag->pointer);
 }
 
-static void put_diagnostics(struct node *map, const struct diags *d, struct arena *a)
+void json_put_diagnostics(struct node *map, const struct diags *d, struct arena *a)
 {
 	struct node *list = node_put_list(a, map, "diagnostics");
 
@@ -49,7 +49,7 @@ struct node *json_document(const struct pass *p, struct arena *a)
 {
 	struct node *root = document(a);
 
-	if (p->source)
+	if (p && p->source)
 		put_source(root, p, a);
 	return root;
 }
@@ -62,7 +62,7 @@ const struct node *json_diagnostics(const struct pass *p, const struct diags *d,
 	node_put_bool(a, root, "valid", !d->errors);
 	node_put_int(a, root, "error_count", (int64_t)d->errors);
 	node_put_int(a, root, "warning_count", (int64_t)d->warnings);
-	put_diagnostics(root, d, a);
+	json_put_diagnostics(root, d, a);
 	return root;
 }
 
@@ -130,7 +130,7 @@ static void put_change(struct node *list, const struct change *c, struct arena *
 	node_put_text(a, n, "result", results[c->result]);
 }
 
-static void put_changes(struct node *root, const struct pass *p, struct arena *a)
+void json_put_changes(struct node *root, const struct pass *p, struct arena *a)
 {
 	struct node *list = node_put_list(a, root, "drift");
 
@@ -172,10 +172,10 @@ const struct node *json_plan(const struct pass *p, const struct diags *d, struct
 		node_put_text(a, root, "started", clock_text(p->started, a));
 		node_put_int(a, root, "took_us", p->took_us);
 	}
-	put_changes(root, p, a);
+	json_put_changes(root, p, a);
 	json_put_summary(root, p, a);
 	node_put_bool(a, root, "errored", p->outcome == OUTCOME_FAILED || p->outcome == OUTCOME_STOPPED);
-	put_diagnostics(root, d, a);
+	json_put_diagnostics(root, d, a);
 	return root;
 }
 

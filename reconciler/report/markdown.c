@@ -6,10 +6,10 @@
 #include "report/escape.h"
 #include "report/look.h"
 
-enum { ROOM_BELOW = 2 * 1024, ERRORS_MAX = 20 };
+enum { ROOM_BELOW = 2 * 1024, SHARE_MIN = 4 * 1024, ERRORS_MAX = 20 };
 
 /* For text outside of code: nothing in it may be read as markup. */
-static const char *plain(const char *s, struct arena *a)
+const char *markdown_plain(const char *s, struct arena *a)
 {
 	struct str out = { .arena = a };
 
@@ -69,7 +69,8 @@ static size_t changes_from(const struct look_lines *lines, size_t first)
 	return n;
 }
 
-static void add_changes(struct str *out, const struct look_lines *lines, struct arena *a)
+/* `room`: how long `out` may become. */
+static void add_changes(struct str *out, const struct look_lines *lines, size_t room, struct arena *a)
 {
 	const char *ticks = fence(lines, a);
 	size_t i = 0, cut;
@@ -78,7 +79,7 @@ static void add_changes(struct str *out, const struct look_lines *lines, struct 
 	for (; i < lines->list.n; i++) {
 		const char *line = diff_line(&lines->list.items[i], a);
 
-		if (out->n + strlen(line) + strlen(ticks) > MARKDOWN_MAX - ROOM_BELOW)
+		if (out->n + strlen(line) + strlen(ticks) > room)
 			break;
 		str_add(out, line);
 	}
@@ -88,14 +89,31 @@ static void add_changes(struct str *out, const struct look_lines *lines, struct 
 		str_printf(out, "\nThe rest was cut: %zu more change%s.\n", cut, cut == 1 ? "" : "s");
 }
 
-static void add_errors(struct str *out, const struct diags *d, struct arena *a)
+bool markdown_has_room(const struct str *out)
+{
+	return out->n < MARKDOWN_MAX - 2 * ROOM_BELOW;
+}
+
+void markdown_fold(struct str *out, const char *summary, const struct pass *p, size_t parts, struct arena *a)
+{
+	size_t left = out->n < MARKDOWN_MAX - ROOM_BELOW ? MARKDOWN_MAX - ROOM_BELOW - out->n : 0,
+	       share = left / parts < SHARE_MIN ? SHARE_MIN : left / parts;
+	struct look_lines lines = { 0 };
+
+	look_changes(p, 0, a, &lines);
+	str_printf(out, "<details><summary>%s</summary>\n\n", summary);
+	add_changes(out, &lines, out->n + (share < left ? share : left), a);
+	str_add(out, "\n</details>\n");
+}
+
+void markdown_errors(struct str *out, const struct diags *d, struct arena *a)
 {
 	size_t shown = 0;
 
 	if (d->list.n)
 		str_add(out, "\n");
 	vec_each (diag, &d->list) {
-		const char *line = plain(diag_line(diag, a), a);
+		const char *line = markdown_plain(diag_line(diag, a), a);
 
 		if (shown == ERRORS_MAX || out->n + strlen(line) > MARKDOWN_MAX - 200)
 			break;
@@ -120,20 +138,16 @@ static const char *closing(const struct pass *p, struct arena *a)
 
 const char *markdown_plan(const struct pass *p, const struct diags *d, struct arena *a)
 {
-	struct look_lines lines = { 0 };
 	struct str out = { .arena = a };
 
-	str_printf(&out, "### enmesh: %s\n\n", plain(p->node, a));
+	str_printf(&out, "### enmesh: %s\n\n", markdown_plain(p->node, a));
 	if (p->tree.revision)
-		str_printf(&out, "%s at %s\n\n", plain(p->source, a), plain(p->tree.revision, a));
-	look_changes(p, 0, a, &lines);
-	if (lines.list.n) {
-		str_printf(&out, "<details><summary>%s</summary>\n\n", closing(p, a));
-		add_changes(&out, &lines, a);
-		str_add(&out, "\n</details>\n");
-	} else {
+		str_printf(
+			&out, "%s at %s\n\n", markdown_plain(p->source, a), markdown_plain(p->tree.revision, a));
+	if (p->plan.changes.n)
+		markdown_fold(&out, closing(p, a), p, 1, a);
+	else
 		str_printf(&out, "%s\n", closing(p, a));
-	}
-	add_errors(&out, d, a);
+	markdown_errors(&out, d, a);
 	return str_text(&out);
 }

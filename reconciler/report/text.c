@@ -60,19 +60,26 @@ static const char *head(const struct pass *p, struct arena *a)
 	return arena_printf(a, "Node %s, source %s at %s\n", node, escape(p->source, a), p->tree.revision);
 }
 
-const char *text_plan(const struct pass *p, size_t first, struct text_style style, struct arena *a)
+const char *text_changes(const struct pass *p, size_t first, struct text_style style, struct arena *a)
 {
-	const char *unknown = look_unknown_line(&p->plan, a), *flawed = look_flawed_line(p, a);
 	struct look_lines lines = { 0 };
 	struct str out = { .arena = a };
 
-	if (!first)
-		str_add(&out, head(p, a));
 	look_changes(p, first, a, &lines);
 	vec_each (line, &lines.list)
 		add_look(&out, line, style);
+	return str_text(&out);
+}
+
+const char *text_plan(const struct pass *p, size_t first, struct text_style style, struct arena *a)
+{
+	const char *unknown = look_unknown_line(&p->plan, a), *flawed = look_flawed_line(p, a);
+	const char *changes = text_changes(p, first, style, a);
+	struct str out = { .arena = a };
+
 	if (first)
-		return str_text(&out);
+		return changes;
+	str_printf(&out, "%s%s%s", head(p, a), *changes ? "\n" : "", changes);
 	if (!p->plan.changes.n && !unknown && !flawed)
 		str_add(&out, LOOK_NO_CHANGES "\n");
 	else

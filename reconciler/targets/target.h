@@ -51,6 +51,12 @@ struct target {
 	 */
 	const struct state *(*observe)(struct host *h, const struct state *want, struct arena *a, struct diags *d);
 
+	/*
+	 * Pure: what a node has that was made as `was` wants it, as observe() for `want` would find it; both are
+	 * desired states.
+	 */
+	const struct state *(*imagine)(const struct state *was, const struct state *want, struct arena *a);
+
 	/* Pure: adds the changes that turn `live` into `want`; none if they agree. `last` tells drift from change.
 	 */
 	void (*diff)(const struct state *want, const struct state *live, struct applied *last, struct plan *plan);

@@ -98,6 +98,19 @@ const struct state *capture_desire(const struct site *site, struct arena *a)
 	return state;
 }
 
+/* A namespace that only one of the two has is looked at, too. */
+const struct state *capture_imagine(const struct state *was, const struct state *want, struct arena *a)
+{
+	struct state *live = arena_new(a, struct state);
+
+	vec_each (space, &was->spaces)
+		*vec_push(a, &live->spaces) = *space;
+	vec_each (space, &want->spaces)
+		if (!state_space(was, space->netns))
+			*vec_push(a, &live->spaces) = (struct space){ .netns = space->netns };
+	return live;
+}
+
 static void describe_space(const struct space *space, struct node *list, struct arena *a)
 {
 	struct node *n;
@@ -137,6 +150,7 @@ const struct target target_capture = {
 	.name = "capture",
 	.desire = capture_desire,
 	.observe = capture_observe,
+	.imagine = capture_imagine,
 	.diff = capture_diff,
 	.apply = capture_apply,
 	.record = capture_record,

@@ -46,6 +46,7 @@ struct transition {
 
 const struct state *capture_desire(const struct site *site, struct arena *a);
 const struct state *capture_observe(struct host *h, const struct state *want, struct arena *a, struct diags *d);
+const struct state *capture_imagine(const struct state *was, const struct state *want, struct arena *a);
 void capture_diff(const struct state *want, const struct state *live, struct applied *last, struct plan *plan);
 bool capture_apply(struct host *h, struct change *changes, size_t n, struct arena *a, struct diags *d);
 void capture_record(const struct state *want, struct applied *out);

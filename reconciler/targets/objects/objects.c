@@ -85,6 +85,7 @@ const struct target target_objects = {
 	.name = "objects",
 	.desire = objects_desire,
 	.observe = objects_observe,
+	.imagine = objects_imagine,
 	.diff = objects_diff,
 	.apply = objects_apply,
 	.record = record,

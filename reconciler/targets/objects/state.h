@@ -117,6 +117,7 @@ struct object_id set_parent_id(const struct applyset *set);
 /* Each is one step; see targets/target.h. */
 const struct state *objects_desire(const struct site *site, struct arena *a);
 const struct state *objects_observe(struct host *h, const struct state *want, struct arena *a, struct diags *d);
+const struct state *objects_imagine(const struct state *was, const struct state *want, struct arena *a);
 void objects_diff(const struct state *want, const struct state *live, struct applied *last, struct plan *plan);
 bool objects_apply(struct host *h, struct change *changes, size_t n, struct arena *a, struct diags *d);
 

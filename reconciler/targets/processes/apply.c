@@ -9,6 +9,7 @@ const struct target target_processes = {
 	.name = "processes",
 	.desire = processes_desire,
 	.observe = processes_observe,
+	.imagine = processes_imagine,
 	.diff = processes_diff,
 	.apply = processes_apply,
 	.record = processes_record,

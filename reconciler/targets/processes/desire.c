@@ -51,9 +51,12 @@ bool state_needs(const struct state *want, const char *directory)
 	return false;
 }
 
+/* Where a machine lacks a name, it is the same as itself, and as nothing else. */
 static bool same_owner(const struct owner *a, const struct owner *b)
 {
-	return a->known && b->known && a->number == b->number;
+	if (a->known && b->known)
+		return a->number == b->number;
+	return !a->known && !b->known && a->name && b->name && !strcmp(a->name, b->name);
 }
 
 bool file_same(const struct file *a, const struct file *b)
@@ -207,4 +210,27 @@ const struct state *processes_desire(const struct site *site, struct arena *a)
 	if (s->units.n)
 		qsort(s->units.items, s->units.n, sizeof(*s->units.items), by_name);
 	return s;
+}
+
+/* ---- what was made of it ---- */
+
+const struct state *processes_imagine(const struct state *was, const struct state *want, struct arena *a)
+{
+	struct state *live = arena_new(a, struct state);
+
+	(void)want;
+	vec_each (f, &was->files) {
+		struct file *file = vec_push(a, &live->files);
+
+		*file = *f;
+		file->ours = true;
+	}
+	vec_each (u, &was->units) {
+		struct unit *unit = vec_push(a, &live->units);
+
+		*unit = *u;
+		*vec_push(a, &unit->live) = (struct group){
+			.name = u->group_name, .populated = true, .runs = true, .record = u->record };
+	}
+	return live;
 }

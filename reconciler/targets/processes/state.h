@@ -91,6 +91,7 @@ struct work {
 /* The steps; target.h says what each does. */
 const struct state *processes_desire(const struct site *site, struct arena *a);
 const struct state *processes_observe(struct host *h, const struct state *want, struct arena *a, struct diags *d);
+const struct state *processes_imagine(const struct state *was, const struct state *want, struct arena *a);
 void processes_diff(const struct state *want, const struct state *live, struct applied *last, struct plan *plan);
 bool processes_apply(struct host *h, struct change *changes, size_t n, struct arena *a, struct diags *d);
 void processes_record(const struct state *want, struct applied *out);
