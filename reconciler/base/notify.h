@@ -1,6 +1,6 @@
 /*
- * Telling the service manager how it goes. Format: sd_notify(3), whose protocol is public and stable: a datagram to the
- * socket that $NOTIFY_SOCKET names.
+ * Telling the service manager how it goes. Format: sd_notify(3), whose protocol is public and stable: a datagram
+ * to the socket that $NOTIFY_SOCKET names.
  */
 #ifndef BASE_NOTIFY_H
 #define BASE_NOTIFY_H

@@ -74,7 +74,7 @@ enum code compare(struct session *s)
 			compare_run(&c);
 	}
 	report(s, &c);
-	if (s->diags->errors)
-		return CODE_ERROR;
-	return c.groups.n ? (enum code)args->diff_exit_code : CODE_OK;
+	code = s->diags->errors ? CODE_ERROR : c.groups.n ? (enum code)args->diff_exit_code : CODE_OK;
+	compare_finish(&c);
+	return code;
 }

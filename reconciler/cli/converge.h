@@ -8,7 +8,7 @@ struct converging {
 	bool cleanup, dry_run;
 	bool good_first; /* the last good revision will do, if there is one: nobody is asked for a newer one */
 	bool (*stopped)(void); /* NULL: signals_stopped */
-	bool holds; /* more passes follow: what is in place is not told, and kept (host.holds) */
+	bool holds;            /* more passes follow: what is in place is not told, and kept (host.holds) */
 };
 
 /* Effect: all that a pass does, and prints. */

@@ -23,7 +23,8 @@ enum {
 	REST_MS = 1000,
 };
 
-/* Called again and again while a pass runs and while it waits for the next one: the service manager hears that, too. */
+/* Called again and again while a pass runs and while it waits for the next one: the service manager hears that,
+ * too. */
 static bool is_stopped(void)
 {
 	static long long next_ms;
@@ -61,7 +62,8 @@ static enum code run_pass(const struct session *s, bool good_first)
 	one.diags = &diags;
 	if (!one.args.lock_timeout_ms)
 		one.args.lock_timeout_ms = LOCK_MS;
-	code = converge(&one, &(struct converging){ .holds = true, .good_first = good_first, .stopped = is_stopped });
+	code = converge(
+		&one, &(struct converging){ .holds = true, .good_first = good_first, .stopped = is_stopped });
 	diag_sort(&diags);
 	output_diags(&diags, &arena);
 	arena_finish(&arena);

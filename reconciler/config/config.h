@@ -56,8 +56,8 @@ struct config {
  */
 bool config_read(const struct tree *tree, struct arena *a, struct config *out, struct diags *d);
 /*
- * As above, of another revision than `like`, whose arena must outlive this one: what a file holds that both have, with
- * the same path and content, is shared and not read again. Its places are those in `like`.
+ * As above, of another revision than `like`, whose arena must outlive this one: what a file holds that both have,
+ * with the same path and content, is shared and not read again. Its places are those in `like`.
  */
 bool config_read_like(
 	const struct tree *tree, const struct config *like, struct arena *a, struct config *out, struct diags *d);

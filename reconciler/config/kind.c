@@ -253,8 +253,8 @@ static const struct config_file *find_same(const struct config *like, const stru
 }
 
 /* Stops early where there are more mistakes than anybody reads. */
-static bool read_files(const struct tree *tree, const struct config *like, struct parts *out, struct arena *a,
-	struct diags *d)
+static bool read_files(
+	const struct tree *tree, const struct config *like, struct parts *out, struct arena *a, struct diags *d)
 {
 	size_t at = 0;
 

@@ -262,3 +262,10 @@ bool compare_run(struct comparison *out)
 	}
 	return ok;
 }
+
+void compare_finish(struct comparison *c)
+{
+	vec_each (group, &c->groups)
+		arena_finish(group->pass->arena);
+	c->groups.n = 0;
+}

@@ -32,7 +32,8 @@ struct comparison {
 	struct plan_counts counts;              /* of all nodes together */
 };
 
-/* False: an error was added. */
+/* False: an error was added. Release with compare_finish in any case. */
 bool compare_run(struct comparison *c);
+void compare_finish(struct comparison *c);
 
 #endif

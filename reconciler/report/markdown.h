@@ -17,8 +17,8 @@ const char *markdown_plain(const char *s, struct arena *a);
 /* Whether one more part may begin; it is cut where the room ends. */
 bool markdown_has_room(const struct str *out);
 /*
- * A part with the changes of a pass that shows its summary until somebody unfolds it. `parts`: how many are to come, this
- * one included; each has its share of the room.
+ * A part with the changes of a pass that shows its summary until somebody unfolds it. `parts`: how many are to
+ * come, this one included; each has its share of the room.
  */
 void markdown_fold(struct str *out, const char *summary, const struct pass *p, size_t parts, struct arena *a);
 void markdown_errors(struct str *out, const struct diags *d, struct arena *a);

@@ -202,8 +202,7 @@ bool source_read_revision(
 
 	node_put_bool(a, &words, "workTree", true);
 	node_put_text(a, &words, "revision", revision);
-	return worker_run(
-		       &r, arena_printf(a, "%s of %s cannot be read", name, directory), a, &answer, d) &&
+	return worker_run(&r, arena_printf(a, "%s of %s cannot be read", name, directory), a, &answer, d) &&
 	       source_unpack(&answer.file, directory, node_get_text(answer.json, "commit"),
 		       node_get_text(answer.json, "path"), node_get(answer.json, "links"), a, out, d);
 }

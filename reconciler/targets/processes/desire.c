@@ -230,7 +230,8 @@ const struct state *processes_imagine(const struct state *was, const struct stat
 
 		*unit = *u;
 		*vec_push(a, &unit->live) = (struct group){
-			.name = u->group_name, .populated = true, .runs = true, .record = u->record };
+			.name = u->group_name, .populated = true, .runs = true, .record = u->record
+		};
 	}
 	return live;
 }
