@@ -9,6 +9,7 @@
 
 #include "base/str.h"
 #include "fetch/repository.h"
+#include "fetch/signature.h"
 #include "source/source.h"
 #include "source/tar.h"
 #include "source/worker.h"
@@ -161,6 +162,41 @@ static git_commit *find_commit(struct reading *r, const char *text)
 	return commit;
 }
 
+static void read_object(struct reading *r, const git_oid *id, git_object_t type, struct bytes *out)
+{
+	git_odb_object *object = NULL;
+
+	if (git_odb_read(&object, r->odb, id) < 0)
+		repository_fail(r->request);
+	if (git_odb_object_type(object) != type)
+		request_fail(r->request, "%s is another kind of object than expected", git_oid_tostr_s(id));
+	*out = (struct bytes){ git_odb_object_data(object), git_odb_object_size(object) };
+}
+
+/* What must be signed: the commit, or the tag that names it. */
+static void check_signature(struct reading *r, const git_commit *commit)
+{
+	const char *verify = request_text(r->request, "verify"), *tag = request_text(r->request, "tag"), *who, *problem,
+		   *target;
+	struct signature_policy policy = { request_blob(r->request, "allowed-signers"),
+		request_blob(r->request, "revoked"), request_blob(r->request, "keyring") };
+	bool by_tag = verify && !strcmp(verify, "tag");
+	git_oid id = *git_commit_id(commit);
+	struct bytes object;
+
+	if (!verify)
+		return;
+	if (by_tag && (!tag || git_oid_fromstr(&id, tag) < 0))
+		request_fail(r->request, "the tag must be signed, and it is one without a text of its own (git tag -s)");
+	read_object(r, &id, by_tag ? GIT_OBJECT_TAG : GIT_OBJECT_COMMIT, &object);
+	target = by_tag ? signature_tag_target(&object, r->request->arena) : NULL;
+	if (by_tag && (!target || strcmp(target, git_oid_tostr_s(git_commit_id(commit))) != 0))
+		request_fail(r->request, "the tag is for another object");
+	if (!signature_check_object(&policy, &object, by_tag, r->request->arena, &who, &problem))
+		request_fail(r->request, "%s", problem);
+	node_put_text(r->request->arena, r->request->answer, "verified", who);
+}
+
 static void check_ancestor(struct reading *r, const git_commit *commit)
 {
 	const char *ancestor = request_text(r->request, "ancestor");
@@ -268,6 +304,7 @@ _Noreturn void read_run(struct request *request)
 	commit = work_tree ? find_revision(&r, request_text(request, "revision"))
 			   : find_commit(&r, request_text(request, "commit"));
 	check_ancestor(&r, commit);
+	check_signature(&r, commit);
 	root = find_root(&r, commit, path);
 	read_tree(&r, &root, "", 0);
 	write_out(&r, zeros, TAR_END);

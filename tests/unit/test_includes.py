@@ -16,7 +16,7 @@ FOREIGN = [
     (r"sha256\.h|md5\.h|sha512\.h", ["base/"]),
     (r"curl/.*", ["base/http.c", "fetch/http.c"]),
     (r"libnftnl/.*|libmnl/.*|libiptc/.*|linux/netfilter.*|linux/rtnetlink\.h|linux/fib_rules\.h", ["targets/capture/"]),
-    (r"git2.*", ["fetch/"]),
+    (r"git2.*|openssl/.*|rnp/.*", ["fetch/"]),
     (r"microhttpd\.h", ["report/"]),
     (r"systemd/.*", ["targets/processes/", "agent/", "report/"]),
 ]
