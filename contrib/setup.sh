@@ -13,6 +13,8 @@ export PARTS_DIR=${PARTS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/enmesh-parts}
 BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config python3 libyaml-dev libjansson-dev libmd-dev libmnl-dev
 	libnftnl-dev libiptc-dev libcurl4-openssl-dev libgit2-dev librnp-dev libssl-dev libsystemd-dev"
 LAB_PACKAGES="iproute2 nftables procps util-linux openssl ca-certificates curl python3-pip"
+# Real git servers.
+SERVER_PACKAGES="git nginx-light fcgiwrap openssh-server openssh-client gnupg"
 
 say() { printf '\n== %s\n' "$*" >&2; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
@@ -28,7 +30,17 @@ packages() {
 	[ "$(id -u)" = 0 ] || die "these packages are missing, and installing them needs root: ${missing[*]}"
 	say "installing ${#missing[@]} packages: ${missing[*]}"
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+	# Servers that come with packages are not to run: tests start their own.
+	local policy=/usr/sbin/policy-rc.d made=
+	if [ ! -e $policy ]; then
+		made=yes
+		printf '#!/bin/sh\nexit 101\n' >$policy
+		chmod 755 $policy
+	fi
+	local code=0
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null || code=$?
+	[ -z "$made" ] || rm -f $policy
+	return $code
 }
 
 go_is_new() {

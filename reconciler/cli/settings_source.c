@@ -108,7 +108,9 @@ static enum code check_address(struct session *s, struct settings *out)
 					 "use https or ssh, or "
 					 "require signatures (source.verify)",
 					 git->url));
-	if (url.scheme == SCHEME_SSH && !git->known_hosts_file)
+	if (url.scheme != SCHEME_SSH)
+		git->known_hosts_file = git->ssh_key_file = NULL;
+	else if (!git->known_hosts_file)
 		git->known_hosts_file = KNOWN_HOSTS;
 	return CODE_OK;
 }

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "fetch/refs.h"
 #include "fetch/repository.h"
+#include "fetch/ssh.h"
 #include "fetch/transport.h"
 #include "source/url.h"
 
@@ -22,6 +23,7 @@ struct fetch {
 	struct wish wish;
 	const char *commit; /* that the caller names; NULL: none */
 	struct http *http;  /* NULL: the server is reached otherwise */
+	struct ssh ssh;
 	git_repository *repository;
 	git_remote *remote;
 	struct choice choice;
@@ -36,6 +38,20 @@ static _Noreturn void answer(struct fetch *f, bool unchanged)
 	node_put_text(r->arena, r->answer, "tag", f->choice.tag);
 	node_put_bool(r->arena, r->answer, "unchanged", unchanged);
 	request_answer(r);
+}
+
+static _Noreturn void fail(struct fetch *f)
+{
+	const git_error *error = git_error_last();
+
+	if (f->ssh.problem)
+		request_fail(f->request, "%s", f->ssh.problem);
+	/* Such a server begins its list with what is missing, which libgit2 1.5 does not understand. */
+	if (error && error->message && strstr(error->message, "REF pkt-line"))
+		request_fail(f->request,
+			"%s: the server's repository is a shallow clone, or its answer is damaged",
+			error->message);
+	repository_fail(f->request);
 }
 
 /* ---- what the server has ---- */
@@ -61,6 +77,10 @@ static bool ask_for_refs(struct fetch *f, struct refs *out)
 			return false;
 		request_fail(r, "%s", problem);
 	}
+	/* A server whose ids are of another kind than those asked for just ends. */
+	if (!e.answer.size)
+		request_fail(r,
+			"the server's answer is empty: the repository may use SHA-256, which libgit2 cannot read");
 	if (!pkt_read_refs(&e.answer, r->arena, out, &problem))
 		request_fail(r, "%s", problem);
 	return true;
@@ -74,7 +94,7 @@ static void list_remote(struct fetch *f, const git_fetch_options *options, struc
 
 	if (git_remote_connect(f->remote, GIT_DIRECTION_FETCH, &options->callbacks, NULL, NULL) < 0 ||
 		git_remote_ls(&heads, &n, f->remote) < 0)
-		repository_fail(f->request);
+		fail(f);
 	for (size_t i = 0; i < n; i++) {
 		size_t length = strlen(heads[i]->name);
 		const char *id = arena_strdup(a, git_oid_tostr_s(&heads[i]->oid));
@@ -100,6 +120,9 @@ static void open_repository(struct fetch *f)
 {
 	const char *path = f->request->repository;
 
+	repository_set_up();
+	if (f->http)
+		transport_use(f->http, path);
 	if (git_repository_open_bare(&f->repository, path) < 0 &&
 		git_repository_init(&f->repository, path, true) < 0)
 		repository_fail(f->request);
@@ -125,7 +148,7 @@ static void fetch_refs(struct fetch *f, git_fetch_options *options, const char *
 	for (size_t i = 0; i < n; i++)
 		copies[i] = arena_strdup(f->request->arena, specs[i]);
 	if (git_remote_fetch(f->remote, &list, options, NULL) < 0)
-		repository_fail(f->request);
+		fail(f);
 }
 
 /* What came, which may be newer than what was listed. */
@@ -187,19 +210,6 @@ static _Noreturn void fetch_reference(struct fetch *f, git_fetch_options *option
 	answer(f, false);
 }
 
-static int on_credentials(git_credential **out, const char *url, const char *user, unsigned allowed, void *context)
-{
-	struct fetch *f = context;
-
-	(void)url;
-	(void)allowed;
-	(void)out;
-	(void)user;
-	(void)f;
-	git_error_set_str(GIT_ERROR_SSH, "the server wants credentials, and the settings name none for it");
-	return -1;
-}
-
 _Noreturn void fetch_run(struct request *r)
 {
 	struct fetch f = { .request = r,
@@ -211,16 +221,15 @@ _Noreturn void fetch_run(struct request *r)
 
 	if (!f.address || !url_read(f.address, r->arena, &f.url, &problem))
 		request_fail(r, "the address is refused: %s", problem ? problem : "there is none");
-	repository_set_up();
+	f.ssh = (struct ssh){ .request = r, .url = &f.url };
 	options.download_tags = GIT_REMOTE_DOWNLOAD_TAGS_NONE;
 	options.update_fetchhead = 0;
-	options.callbacks.payload = &f;
-	options.callbacks.credentials = on_credentials;
+	if (f.url.scheme == SCHEME_SSH)
+		ssh_use(&f.ssh, &options.callbacks);
 	if (f.url.scheme == SCHEME_HTTPS || f.url.scheme == SCHEME_HTTP) {
 		f.http = http_open(r, f.address, &problem);
 		if (!f.http)
 			request_fail(r, "%s", problem);
-		transport_use(f.http, r->repository);
 	}
 	if (!f.commit)
 		fetch_reference(&f, &options);

@@ -148,8 +148,8 @@ bool openpgp_verify(const struct bytes *keyring, const struct bytes *message, co
 	bool good = false;
 
 	*problem = "librnp cannot be used";
-	if (rnp_ffi_create(&ffi, RNP_KEYSTORE_GPG, RNP_KEYSTORE_GPG) != RNP_SUCCESS || !from_memory(keyring, &keys) ||
-		!from_memory(message, &data) || !from_memory(signature, &detached))
+	if (rnp_ffi_create(&ffi, RNP_KEYSTORE_GPG, RNP_KEYSTORE_GPG) != RNP_SUCCESS ||
+		!from_memory(keyring, &keys) || !from_memory(message, &data) || !from_memory(signature, &detached))
 		return false;
 	c.ffi = ffi;
 	*problem = "the keyring of those who may sign holds no OpenPGP keys";

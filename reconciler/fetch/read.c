@@ -176,8 +176,8 @@ static void read_object(struct reading *r, const git_oid *id, git_object_t type,
 /* What must be signed: the commit, or the tag that names it. */
 static void check_signature(struct reading *r, const git_commit *commit)
 {
-	const char *verify = request_text(r->request, "verify"), *tag = request_text(r->request, "tag"), *who, *problem,
-		   *target;
+	const char *verify = request_text(r->request, "verify"), *tag = request_text(r->request, "tag"), *who,
+		   *problem, *target;
 	struct signature_policy policy = { request_blob(r->request, "allowed-signers"),
 		request_blob(r->request, "revoked"), request_blob(r->request, "keyring") };
 	bool by_tag = verify && !strcmp(verify, "tag");
@@ -187,7 +187,8 @@ static void check_signature(struct reading *r, const git_commit *commit)
 	if (!verify)
 		return;
 	if (by_tag && (!tag || git_oid_fromstr(&id, tag) < 0))
-		request_fail(r->request, "the tag must be signed, and it is one without a text of its own (git tag -s)");
+		request_fail(r->request,
+			"the tag must be signed, and it is one without a text of its own (git tag -s)");
 	read_object(r, &id, by_tag ? GIT_OBJECT_TAG : GIT_OBJECT_COMMIT, &object);
 	target = by_tag ? signature_tag_target(&object, r->request->arena) : NULL;
 	if (by_tag && (!target || strcmp(target, git_oid_tostr_s(git_commit_id(commit))) != 0))

@@ -1,11 +1,14 @@
 #include "fetch/repository.h"
 
 #include <git2.h>
+#include <stdlib.h>
 
 enum { WINDOW_SIZE = 32 * 1024 * 1024, MAPPED_MAX = 256 * 1024 * 1024 };
 
 void repository_set_up(void)
 {
+	/* Without one libgit2 does not talk to ssh servers: it looks for .ssh/known_hosts there. */
+	setenv("HOME", "/nonexistent", 1);
 	git_libgit2_init();
 	for (int level = GIT_CONFIG_LEVEL_PROGRAMDATA; level <= GIT_CONFIG_LEVEL_GLOBAL; level++)
 		git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, level, "");

@@ -125,20 +125,18 @@ static EVP_PKEY *key_from(const char *type, OSSL_PARAM *params)
 /* That the point is on its curve is checked when it is read. */
 static EVP_PKEY *ec_key(const struct family *family, struct wire point)
 {
-	char group[32];
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
-		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, NULL, 0),
-		OSSL_PARAM_construct_end(),
-	};
+	OSSL_PARAM params[3];
 	unsigned char copy[256];
+	char group[32];
 
 	if (point.left != family->point || point.left > sizeof(copy) ||
 		point.at[0] != POINT_CONVERSION_UNCOMPRESSED)
 		return NULL;
 	strcpy(group, family->group);
 	memcpy(copy, point.at, point.left);
+	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0);
 	params[1] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, copy, point.left);
+	params[2] = OSSL_PARAM_construct_end();
 	return key_from("EC", params);
 }
 

@@ -163,7 +163,7 @@ static bool write_all(int fd, const char *data, size_t size)
 
 static size_t blob_size(const struct blob *b)
 {
-	return b->secret ? b->secret->size_ : b->bytes.size;
+	return b->secret ? strlen(b->secret->data_) : b->bytes.size;
 }
 
 /* In memory, so that nobody has to wait for the other to read. */

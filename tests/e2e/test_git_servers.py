@@ -1,0 +1,265 @@
+"""Sources on real servers: test_git_servers.py ENMESH CHECK_JSON SCHEMA_DIR. https (git http-backend behind nginx), ssh
+(OpenSSH), git daemon: which are trusted, what they get to see, and what it costs."""
+import base64
+import os
+import shutil
+import subprocess
+import sys
+import urllib.parse
+
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), p) for p in ("..", "../live")]
+from cli_case import IS_ROOT, MESH, NODE, Case, clean_environment, main  # noqa: E402
+from git_servers import Servers, missing  # noqa: E402
+
+USER = ("--source-user", "nobody") if IS_ROOT else ()
+
+
+class Servers_(Case):
+    def setUp(self):
+        super().setUp()
+        os.mkdir(self.path("var"))
+        os.mkdir(self.path("repos"))
+        self.servers = Servers(self.path("repos"))
+        self.addCleanup(self.servers.close)
+        self.git("init", "-q", "-b", "main", self.path("repos/mesh.git"), cwd=self.dir)
+        self.commit("one")
+
+    def git(self, *args, cwd=None):
+        names = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]
+        return subprocess.run(["git", *names, *args], cwd=cwd or self.path("repos/mesh.git"), check=True, capture_output=True,
+                              text=True, env={**clean_environment(), "GIT_CONFIG_GLOBAL": "/dev/null"}).stdout.strip()
+
+    def commit(self, message):
+        self.write("repos/mesh.git/mesh.yaml", MESH + f"# {message}\n")
+        self.git("add", "-A")
+        self.git("commit", "-qm", message)
+        return self.git("rev-parse", "HEAD")
+
+    def secret(self, name, text):
+        path = self.write(name, text)
+        os.chmod(path, 0o600)
+        return path
+
+    def validate(self, url, *args, code=0, **kw):
+        return self.enmesh("validate", url, "--state-dir", "var/state", *USER, *args, code=code, **kw)
+
+    def apply(self, url, *args, code=0):
+        return self.enmesh("apply", url, "--state-dir", "var/state", "--run-dir", "var/run", "--node", NODE, "--target", "processes",
+                           "--no-wait", *USER, *args, code=code)
+
+    def refused(self, words, url, *args, code=1):
+        r = self.validate(url, *args, code=code)
+        self.assertIn(words, r.stderr)
+        self.no_secrets(r.stdout + r.stderr)
+
+    def no_secrets(self, text):
+        for secret in (self.servers.token, self.servers.password):
+            for form in (secret, urllib.parse.quote(secret), urllib.parse.quote(secret, safe=""),
+                         base64.b64encode(secret.encode()).decode(), base64.b64encode(f"deploy:{secret}".encode()).decode()):
+                self.assertNotIn(form, text)
+
+
+class Https(Servers_):
+    def setUp(self):
+        super().setUp()
+        self.servers.make_ca("stranger")
+        self.servers.make_certificate("expired", days="-1")
+        self.servers.make_certificate("elsewhere", host="git.example.com")
+        self.servers.make_certificate("unknown", ca="stranger")
+        self.other = Servers(self.path("repos"))
+        self.addCleanup(self.other.close)
+        self.there = self.other.https().split("//")[1]
+        self.url = self.servers.https(("expired", "elsewhere", "unknown"), self.there)
+        self.ca = ("--source-ca-file", self.servers.path("ca.crt"))
+
+    def test_a_server_must_show_a_certificate_of_the_ca(self):
+        self.validate(self.url + "/open/mesh.git", *self.ca)
+        self.refused("certificate", self.url + "/open/mesh.git")
+        for name, words in (("expired", "expired"), ("elsewhere", "no alternative certificate subject name"),
+                            ("unknown", "certificate")):
+            self.refused(words, f"https://localhost:{self.servers.ports[name]}/open/mesh.git", *self.ca)
+
+    def test_credentials(self):
+        password = self.secret("password", self.servers.password + "\n")
+        token = self.secret("token", self.servers.token)
+        wrong = self.secret("wrong", "nonsense")
+        basic = ("--source-username", "deploy", "--source-password-file")
+        self.validate(self.url + "/basic/mesh.git", *self.ca, *basic, password)
+        self.refused("does not take the credentials", self.url + "/basic/mesh.git", *self.ca, *basic, wrong)
+        self.refused("or wants some (401)", self.url + "/basic/mesh.git", *self.ca)
+        self.validate(self.url + "/token/mesh.git", *self.ca, "--source-token-file", token)
+        self.refused("(401)", self.url + "/token/mesh.git", *self.ca, "--source-token-file", wrong)
+        self.secret("bad", "a\nb")
+        self.refused("cannot be in a header", self.url + "/token/mesh.git", *self.ca, "--source-token-file", self.path("bad"))
+        os.chmod(token, 0o644)
+        self.refused("has mode 0644", self.url + "/token/mesh.git", *self.ca, "--source-token-file", token)
+        self.refused("no such repository", self.url + "/open/other.git", *self.ca)
+        self.refused("text/html", self.url + "/html", *self.ca)
+
+    def test_client_certificates(self):
+        self.servers.make_certificate("client", host="vm1")
+        self.servers.make_certificate("foreign", host="vm1", ca="stranger")
+        for name, works in (("client", True), ("foreign", False)):
+            args = [*self.ca, "--source-cert-file", self.servers.path(name + ".crt"), "--source-key-file",
+                    self.servers.path(name + ".key")]
+            if works:
+                self.validate(self.url + "/cert/mesh.git", *args)
+            else:
+                self.refused("400", self.url + "/cert/mesh.git", *args)
+        self.refused("403", self.url + "/cert/mesh.git", *self.ca)
+
+    def test_redirects_stay_on_the_server(self):
+        token = ("--source-token-file", self.secret("token", self.servers.token))
+        self.validate(self.url + "/moved/mesh.git", *self.ca, *token)
+        self.refused("more than 5 times", self.url + "/loop/mesh.git", *self.ca, *token)
+        for way, words in (("/away/mesh.git", self.there), ("/name/mesh.git", "127.0.0.1"),
+                           ("/plain/mesh.git", "http://localhost"), ("/metadata/mesh.git", "http://169.254.169.254:80")):
+            self.refused(words, self.url + way, *self.ca, *token)
+        self.assertEqual(self.other.sent(), [])
+
+    def test_an_unchanged_poll_is_one_small_answer(self):
+        head = self.git("rev-parse", "HEAD")
+        self.write("repos/mesh.git/.git/packed-refs", "# pack-refs with: peeled fully-peeled sorted \n" +
+                   "".join(f"{head} refs/heads/x{n:05}\n" for n in range(10000)))
+        self.apply(self.url + "/open/mesh.git", "--ref", "main", *self.ca)
+        self.servers.sent()
+        self.apply(self.url + "/open/mesh.git", "--ref", "main", *self.ca)
+        answers = self.servers.sent()
+        self.assertEqual([a[1:4] for a in answers], [("POST", "/open/mesh.git/git-upload-pack", 200)])
+        self.assertLess(answers[0][4], 1024)
+        new = self.commit("two")
+        self.apply(self.url + "/open/mesh.git", "--ref", "main", *self.ca)
+        self.assertEqual(len({a[0] for a in self.servers.sent()}), 1)  # one connection for all requests
+        self.assertIn(new, self.enmesh("status", "--run-dir", "var/run", code=1).stdout)
+
+    def test_force_push_deleted_branch_moved_tag_and_empty_repository(self):
+        url = self.url + "/open/mesh.git"
+        self.git("checkout", "-qb", "topic")
+        self.commit("topic")
+        self.git("tag", "v1")
+        self.apply(url, "--ref", "topic", *self.ca)
+        self.git("reset", "-q", "--hard", "main")
+        self.commit("another")
+        self.assertIn("does not descend", self.apply(url, "--ref", "topic", *self.ca, code=1).stderr)
+        self.apply(url, "--ref", "refs/tags/v1", *self.ca)
+        self.git("tag", "-f", "v1")
+        self.assertIn("does not descend", self.apply(url, "--ref", "refs/tags/v1", *self.ca, code=1).stderr)
+        self.git("checkout", "-q", "main")
+        self.git("branch", "-qD", "topic")
+        self.assertIn("no branch 'topic'", self.apply(url, "--ref", "topic", *self.ca, code=1).stderr)
+        self.git("init", "-q", "--bare", self.path("repos/empty.git"), cwd=self.dir)
+        self.refused("is empty", self.url + "/open/empty.git", *self.ca)
+        self.git("clone", "-q", "--depth", "1", "file://" + self.path("repos/mesh.git"), self.path("repos/shallow.git"), cwd=self.dir)
+        self.refused("is a shallow clone", self.url + "/open/shallow.git", *self.ca)
+        self.git("init", "-q", "--object-format=sha256", self.path("repos/sha256.git"), cwd=self.dir)
+        self.write("repos/sha256.git/mesh.yaml", MESH)
+        self.git("add", "-A", cwd=self.path("repos/sha256.git"))
+        self.git("commit", "-qm", "x", cwd=self.path("repos/sha256.git"))
+        self.refused("SHA-256", self.url + "/open/sha256.git", *self.ca)
+
+    def test_a_proxy(self):
+        log = self.path("proxy.log")
+        with open(log, "w") as f:
+            proxy = subprocess.Popen([sys.executable, "-c", PROXY], stdout=subprocess.PIPE, stderr=f, text=True)
+        self.addCleanup(lambda: (proxy.kill(), proxy.communicate()))
+        port = int(proxy.stdout.readline())
+        self.validate(self.url + "/open/mesh.git", *self.ca, "--source-proxy", f"http://127.0.0.1:{port}")
+        self.assertEqual(proxy.stdout.readline(), f"CONNECT localhost:{self.servers.port} HTTP/1.1\n")
+        # What the environment says of proxies counts for nothing.
+        env = clean_environment(https_proxy="http://127.0.0.1:1", HTTPS_PROXY="http://127.0.0.1:1", ALL_PROXY="http://127.0.0.1:1")
+        self.validate(self.url + "/open/mesh.git", *self.ca, env=env)
+
+
+PROXY = """
+import socket, threading
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+def pump(a, b):
+    while data := a.recv(65536):
+        b.sendall(data)
+    b.shutdown(socket.SHUT_WR)
+while True:
+    client, _ = server.accept()
+    head = client.recv(65536).decode()
+    print(head.split("\\r\\n")[0], flush=True)
+    host, port = head.split()[1].split(":")
+    there = socket.create_connection((host, int(port)))
+    client.sendall(b"HTTP/1.1 200 OK\\r\\n\\r\\n")
+    threading.Thread(target=pump, args=(client, there), daemon=True).start()
+    threading.Thread(target=pump, args=(there, client), daemon=True).start()
+"""
+
+
+class Ssh(Servers_):
+    def setUp(self):
+        super().setUp()
+        self.url = self.servers.ssh() + "/mesh.git"
+        self.name = f"[localhost]:{self.servers.ssh_port}"
+        self.key = ("--ssh-key-file", self.servers.path("user"))
+
+    def known(self, *lines):
+        return ("--known-hosts-file", self.write("known", "# hosts\n" + "".join(line + "\n" for line in lines)))
+
+    def all_keys(self, name=None):
+        return [f"{name or self.name} {self.servers.host_key(k)}" for k in ("ed25519", "rsa", "ecdsa")]
+
+    def test_a_known_server_is_used(self):
+        self.validate(self.url, *self.key, *self.known(*self.all_keys()))
+        # Several keys of a host, hashed names, a list of names, comments and damaged lines do not matter.
+        path = self.known(*self.all_keys("example.com"), *self.all_keys())[1]
+        subprocess.run(["ssh-keygen", "-q", "-H", "-f", path], check=True, capture_output=True)
+        with open(path, "r+") as f:
+            lines = f.read()
+            self.assertNotIn(self.name, lines)
+            f.seek(0)
+            f.write(f"damaged\nother,{self.name} ssh-ed25519 AAAA\n" + lines)
+        self.validate(self.url, *self.key, "--known-hosts-file", path)
+        self.validate(self.url, *self.key, *self.known(*self.all_keys("[local*]:*,!nobody")), env={"PATH": os.environ["PATH"]})
+
+    def test_a_server_that_is_not_known_is_never_trusted(self):
+        for lines, words in (
+                ([], "is not among the known hosts"),
+                (self.all_keys("localhost"), "is not among the known hosts"),
+                ([f"{self.name} ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJyb2tlbmJyb2tlbmJyb2tlbmJyb2tlbmJyb2tl",
+                  f"{self.name} ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABB"], "another key"),
+                ([f"@revoked * {self.servers.host_key(k)}" for k in ("ed25519", "rsa", "ecdsa")] + self.all_keys(), "revoked"),
+                ([f"@cert-authority * {self.servers.host_key('ed25519')}"], "certificates are not supported"),
+                (["!" + line for line in self.all_keys()], "is not among the known hosts")):
+            self.refused(words, self.url, *self.key, *self.known(*lines))
+        self.refused("of other algorithms only", self.url, *self.key, *self.known(
+            f"{self.name} ssh-dss AAAAB3NzaC1kc3MAAACB"))
+        self.refused("/etc/enmesh/known_hosts" if not os.path.exists("/etc/enmesh/known_hosts") else "known hosts", self.url, *self.key)
+
+    def test_keys_that_do_not_do(self):
+        known = self.known(*self.all_keys())
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.path("stranger")], check=True)
+        subprocess.run(["ssh-keygen", "-q", "-t", "rsa", "-m", "PEM", "-N", "secret", "-f", self.path("locked")], check=True)
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", self.path("closed")], check=True)
+        self.secret("public", open(self.servers.path("user.pub")).read())
+        self.refused("the settings name none", self.url, *known)
+        self.refused("does not take the ssh key", self.url, *known, "--ssh-key-file", self.path("stranger"))
+        self.refused("has a passphrase", self.url, *known, "--ssh-key-file", self.path("locked"))
+        self.refused("passphrase", self.url, *known, "--ssh-key-file", self.path("closed"))
+        self.refused("holds a public key", self.url, *known, "--ssh-key-file", self.path("public"))
+        os.chmod(self.path("stranger"), 0o640)
+        self.refused("has mode 0640", self.url, *known, "--ssh-key-file", self.path("stranger"))
+
+
+class Daemon(Servers_):
+    def test_git_needs_signatures(self):
+        url = self.servers.daemon() + "/mesh.git"
+        self.refused("require signatures", url, code=64)
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.path("key")], check=True)
+        with open(self.path("key.pub")) as f:
+            allowed = ("--allowed-signers-file", self.write("allowed", "a@example.com " + f.read()))
+        self.refused("the commit is not signed", url, *allowed)
+        self.git("-c", "gpg.format=ssh", "-c", f"user.signingkey={self.path('key')}", "commit", "-S", "--allow-empty", "-qm", "x")
+        self.validate(url, *allowed)
+
+
+if __name__ == "__main__":
+    lacking = missing("git", "nginx", "fcgiwrap", "sshd", "ssh-keygen", "openssl")
+    if lacking:
+        print(f"skipped: needs {lacking}")
+        sys.exit(77)
+    main()
