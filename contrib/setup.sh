@@ -11,7 +11,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export PARTS_DIR=${PARTS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/enmesh-parts}
 
 BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config python3 libyaml-dev libjansson-dev libmd-dev libmnl-dev
-	libnftnl-dev libiptc-dev libcurl4-openssl-dev libgit2-dev librnp-dev libssl-dev libsystemd-dev"
+	libnftnl-dev libiptc-dev libcurl4-openssl-dev libgit2-dev librnp-dev libseccomp-dev libssl-dev libsystemd-dev"
 LAB_PACKAGES="iproute2 nftables procps util-linux openssl ca-certificates curl python3-pip"
 # Real git servers.
 SERVER_PACKAGES="git nginx-light fcgiwrap openssh-server openssh-client gnupg"

@@ -210,7 +210,7 @@ static _Noreturn void fetch_reference(struct fetch *f, git_fetch_options *option
 	answer(f, false);
 }
 
-_Noreturn void fetch_run(struct request *r)
+void fetch_run(struct request *r)
 {
 	struct fetch f = { .request = r,
 		.address = request_text(r, "url"),

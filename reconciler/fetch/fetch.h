@@ -5,8 +5,8 @@
 #include "fetch/request.h"
 
 /* Brings a commit from a server into the repository. */
-_Noreturn void fetch_run(struct request *r);
+void fetch_run(struct request *r);
 /* Hands over the files of a commit. */
-_Noreturn void read_run(struct request *r);
+void read_run(struct request *r);
 
 #endif

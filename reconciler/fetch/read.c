@@ -284,7 +284,7 @@ static git_commit *find_revision(struct reading *r, const char *text)
 	return (git_commit *)commit;
 }
 
-_Noreturn void read_run(struct request *request)
+void read_run(struct request *request)
 {
 	static const char zeros[TAR_END];
 	struct reading r = { .request = request };

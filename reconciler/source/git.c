@@ -192,7 +192,7 @@ bool source_read_revision(
 	const char *directory, const char *revision, struct arena *a, struct tree *out, struct diags *d)
 {
 	struct node words = { .type = NODE_MAP };
-	struct worker_request r = { .action = "read",
+	struct worker_request r = { .action = "look",
 		.repository = directory,
 		.words = &words,
 		.file_limit = ARCHIVE_MAX,

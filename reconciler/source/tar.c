@@ -170,7 +170,7 @@ static struct bytes with_end(const char *data, size_t size, struct arena *a)
 {
 	char *copy;
 
-	if (tar_padding(size))
+	if (tar_padding(size) && !data[size])
 		return (struct bytes){ data, size };
 	copy = arena_alloc(a, size + 1);
 	memcpy(copy, data, size);
@@ -193,7 +193,8 @@ bool tar_read(const struct bytes *archive,
 			sum != checksum(&h))
 			return damaged(&r, "no header of a tar archive");
 		if (!read_octal(h.size, sizeof(h.size), &content.size) ||
-			content.size > archive->size - r.at - BLOCK)
+			content.size > archive->size - r.at - BLOCK ||
+			tar_padding(content.size) > archive->size - r.at - BLOCK - content.size)
 			return damaged(&r, "a file that is cut off");
 		if (h.type == 'x' || h.type == 'g') {
 			if (content.size > PAX_MAX || !read_pax(&r, content.data, content.size))
@@ -211,8 +212,6 @@ bool tar_read(const struct bytes *archive,
 			return damaged(&r, "neither a file nor a directory");
 		}
 		r.at += BLOCK + content.size + tar_padding(content.size);
-		if (r.at > archive->size)
-			return damaged(&r, "a file that is cut off");
 	}
 	return archive->size - r.at >= TAR_END || damaged(&r, "an early end");
 }

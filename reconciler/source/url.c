@@ -107,10 +107,12 @@ static bool check_path(const char *path, const char **problem)
 bool url_read(const char *text, struct arena *a, struct url *out, const char **problem)
 {
 	for (size_t i = 0; i < array_len(schemes); i++) {
-		const char *rest = text + strlen(schemes[i].name), *slash = strchr(rest, '/');
+		const char *rest, *slash;
 
 		if (!str_starts(text, schemes[i].name))
 			continue;
+		rest = text + strlen(schemes[i].name);
+		slash = strchr(rest, '/');
 		*out = (struct url){ .scheme = schemes[i].scheme, .path = slash };
 		if (!slash)
 			return wrong(problem, "it names no path");

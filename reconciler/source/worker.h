@@ -23,7 +23,7 @@ struct blob {
 };
 
 struct worker_request {
-	const char *action;     /* "fetch": with a network; "read": without */
+	const char *action;     /* "fetch": with a network; "read": without; "look": the same, in a work tree */
 	const char *repository; /* directory that it may change (fetch) or look at (read) */
 	const char *origin;     /* another directory that it may look at, of a URL that is a path; NULL: none */
 	const char *user;   /* whom it runs as, if this process may choose; NULL: the owner of the repository */
