@@ -121,6 +121,7 @@ static void open_repository(struct fetch *f)
 	const char *path = f->request->repository;
 
 	repository_set_up();
+	repository_renew(path, node_get_bool(f->request->words, "anew", false));
 	if (f->http)
 		transport_use(f->http, path);
 	if (git_repository_open_bare(&f->repository, path) < 0 &&

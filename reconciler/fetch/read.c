@@ -202,15 +202,19 @@ static void check_ancestor(struct reading *r, const git_commit *commit)
 {
 	const char *ancestor = request_text(r->request, "ancestor");
 	git_oid id;
+	int descends;
 
 	if (!ancestor || (git_oid_fromstr(&id, ancestor) == 0 && git_oid_equal(&id, git_commit_id(commit))))
 		return;
-	if (git_graph_descendant_of(r->repository, git_commit_id(commit), &id) != 1)
-		request_fail(r->request,
-			"it does not descend from %s, which was applied before: somebody went back, or replaced "
-			"history; "
-			"source.allowRollback lets that happen",
-			ancestor);
+	descends = git_graph_descendant_of(r->repository, git_commit_id(commit), &id);
+	if (descends == 1)
+		return;
+	/* What is not there may have been lost here. */
+	node_put_bool(r->request->arena, r->request->answer, "damaged", descends < 0);
+	request_fail(r->request,
+		"it does not descend from %s, which was applied before: somebody went back, or replaced history; "
+		"source.allowRollback lets that happen",
+		ancestor);
 }
 
 /* The tree of the directory `path` of the commit. */

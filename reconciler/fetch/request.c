@@ -70,13 +70,10 @@ _Noreturn void request_answer(const struct request *r)
 
 _Noreturn void request_fail(const struct request *r, const char *format, ...)
 {
-	struct request failed = *r;
-	struct node answer = { .type = NODE_MAP };
 	va_list args;
 
 	va_start(args, format);
-	node_put_text(r->arena, &answer, "error", arena_vprintf(r->arena, format, args));
+	node_put_text(r->arena, r->answer, "error", arena_vprintf(r->arena, format, args));
 	va_end(args);
-	failed.answer = &answer;
-	request_answer(&failed);
+	request_answer(r);
 }

@@ -56,10 +56,28 @@ static bool fetch(struct pass *p, struct git_revision *out)
 
 	if (is_there(p, out))
 		return true;
-	if (git_fetch(p->remote.git, directory, known ? seen->commit : NULL, p->arena, out, p->diags))
+	if (git_fetch(p->remote.git, directory, known ? seen->commit : NULL, false, p->arena, out, p->diags))
 		return true;
 	p->revision.unreachable = p->diags->list.items[first].message;
 	return false;
+}
+
+/* The repository is but a copy: a damaged one is fetched again. */
+static bool read_files(struct pass *p, const struct git_revision *now, const char *ancestor)
+{
+	const char *directory = repository(p);
+	struct git_files *files = &p->revision.files;
+	struct diags first = { .arena = p->arena };
+	struct git_revision again;
+
+	if (git_read(p->remote.git, directory, now, ancestor, p->arena, files, &first))
+		return true;
+	if (!files->damaged) {
+		diag_append(p->diags, &first);
+		return false;
+	}
+	return git_fetch(p->remote.git, directory, NULL, true, p->arena, &again, p->diags) &&
+	       git_read(p->remote.git, directory, now, ancestor, p->arena, files, p->diags);
 }
 
 static bool load_observed(struct pass *p, const struct git_revision *now, const char *policy)
@@ -70,7 +88,7 @@ static bool load_observed(struct pass *p, const struct git_revision *now, const 
 
 	if (is_of(p, good) && same(good->commit, now->commit) && same(good->policy, policy))
 		return load_good(p);
-	if (!git_read(p->remote.git, repository(p), now, ancestor, p->arena, files, p->diags))
+	if (!read_files(p, now, ancestor))
 		return false;
 	p->revision.verified = files->verified;
 	p->revision.fresh = true;

@@ -121,8 +121,24 @@ bool git_policy(const struct git_spec *spec, struct arena *a, const char **out, 
 
 /* ---- a server ---- */
 
-bool git_fetch(const struct git_spec *spec, const char *repository, const char *known, struct arena *a,
-	struct git_revision *out, struct diags *d)
+static void put_words(
+	const struct git_spec *spec, const char *known, bool anew, struct arena *a, struct node *words)
+{
+	node_put_text(a, words, "url", spec->url);
+	node_put_text(a, words, "branch", spec->branch);
+	node_put_text(a, words, "tag", spec->tag);
+	node_put_text(a, words, "semver", spec->semver);
+	node_put_text(a, words, "commit", spec->commit);
+	node_put_text(a, words, "known", anew ? NULL : known);
+	node_put_text(a, words, "username", spec->username);
+	node_put_text(a, words, "proxy", spec->proxy);
+	node_put_int(a, words, "timeoutMs", spec->timeout_ms);
+	node_put_bool(a, words, "anew", anew);
+}
+
+/* False: an error was added; `*damaged`: the repository may be. */
+static bool fetch_once(const struct git_spec *spec, const char *repository, const char *known, bool anew,
+	struct arena *a, struct git_revision *out, bool *damaged, struct diags *d)
 {
 	scoped(secrets_finish) struct secrets secrets = { 0 };
 	struct node words = { .type = NODE_MAP };
@@ -132,22 +148,18 @@ bool git_fetch(const struct git_spec *spec, const char *repository, const char *
 		.words = &words,
 		.timeout_ms = spec->timeout_ms,
 		.stopped = spec->stopped };
-	struct worker_answer answer;
+	struct worker_answer answer = { 0 };
 
+	*damaged = false;
 	if (str_starts(spec->url, "file://"))
 		r.origin = spec->url + strlen("file://");
-	node_put_text(a, &words, "url", spec->url);
-	node_put_text(a, &words, "branch", spec->branch);
-	node_put_text(a, &words, "tag", spec->tag);
-	node_put_text(a, &words, "semver", spec->semver);
-	node_put_text(a, &words, "commit", spec->commit);
-	node_put_text(a, &words, "known", known);
-	node_put_text(a, &words, "username", spec->username);
-	node_put_text(a, &words, "proxy", spec->proxy);
-	node_put_int(a, &words, "timeoutMs", spec->timeout_ms);
-	if (!worker_make_home(&r, fetch_purpose(spec, a), a, d) || !add_credentials(&r, spec, &secrets, a, d) ||
-		!worker_run(&r, fetch_purpose(spec, a), a, &answer, d))
+	put_words(spec, known, anew, a, &words);
+	if (!worker_make_home(&r, fetch_purpose(spec, a), a, d) || !add_credentials(&r, spec, &secrets, a, d))
 		return false;
+	if (!worker_run(&r, fetch_purpose(spec, a), a, &answer, d)) {
+		*damaged = node_get_bool(answer.json, "damaged", false);
+		return false;
+	}
 	*out = (struct git_revision){
 		.commit = node_get_text(answer.json, "commit"),
 		.ref = node_get_text(answer.json, "ref"),
@@ -155,6 +167,19 @@ bool git_fetch(const struct git_spec *spec, const char *repository, const char *
 		.unchanged = node_get_bool(answer.json, "unchanged", false),
 	};
 	return out->commit || diag_failure(d, "%s: the answer names no commit", fetch_purpose(spec, a));
+}
+
+bool git_fetch(const struct git_spec *spec, const char *repository, const char *known, bool damaged,
+	struct arena *a, struct git_revision *out, struct diags *d)
+{
+	struct diags first = { .arena = a };
+
+	if (!damaged && fetch_once(spec, repository, known, false, a, out, &damaged, &first))
+		return true;
+	if (damaged)
+		return fetch_once(spec, repository, known, true, a, out, &damaged, d);
+	diag_append(d, &first);
+	return false;
 }
 
 bool git_read(const struct git_spec *spec, const char *repository, const struct git_revision *revision,
@@ -168,7 +193,8 @@ bool git_read(const struct git_spec *spec, const char *repository, const struct 
 		.file_limit = ARCHIVE_MAX,
 		.timeout_ms = spec->timeout_ms,
 		.stopped = spec->stopped };
-	struct worker_answer answer;
+	struct worker_answer answer = { 0 };
+	bool ok;
 
 	node_put_text(a, &words, "commit", revision->commit);
 	node_put_text(a, &words, "tag", revision->tag);
@@ -176,14 +202,16 @@ bool git_read(const struct git_spec *spec, const char *repository, const struct 
 	node_put_text(a, &words, "path", spec->path);
 	if (git_is_verified(spec))
 		node_put_text(a, &words, "verify", spec->verify_tag ? "tag" : "commit");
-	if (!add_signers(&r, spec, a, d) ||
-		!worker_run(&r,
-			arena_printf(a, "commit %s of the source %s is refused", revision->commit, spec->url), a,
-			&answer, d))
-		return false;
-	*out = (struct git_files){ answer.file, node_get(answer.json, "links"),
-		node_get_text(answer.json, "verified") };
-	return true;
+	ok = add_signers(&r, spec, a, d) &&
+	     worker_run(&r, arena_printf(a, "commit %s of the source %s is refused", revision->commit, spec->url),
+		     a, &answer, d);
+	*out = (struct git_files){
+		.archive = answer.file,
+		.links = node_get(answer.json, "links"),
+		.verified = node_get_text(answer.json, "verified"),
+		.damaged = !ok && node_get_bool(answer.json, "damaged", false),
+	};
+	return ok;
 }
 
 /* ---- a work tree ---- */

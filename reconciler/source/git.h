@@ -33,10 +33,11 @@ struct git_revision {
 
 /*
  * Effect: brings the commit that the spec means into `repository` (a bare repository of enmesh's own, made if need
- * be). `known`: the commit of the last time, or NULL; if it is still that, this is one question to the server.
+ * be). `known`: the commit of the last time, or NULL; if it is still that, this is one question to the server. A
+ * repository that is found damaged, or of which the caller says so (`damaged`), is emptied first.
  */
-bool git_fetch(const struct git_spec *spec, const char *repository, const char *known, struct arena *a,
-	struct git_revision *out, struct diags *d);
+bool git_fetch(const struct git_spec *spec, const char *repository, const char *known, bool damaged,
+	struct arena *a, struct git_revision *out, struct diags *d);
 
 /* What the node is told by: address, reference and path in one line. */
 const char *git_name(const struct git_spec *spec, struct arena *a);
@@ -52,6 +53,7 @@ struct git_files {
 	struct bytes archive;     /* tar.h */
 	const struct node *links; /* what it could not hold, as source_unpack has it */
 	const char *verified;     /* who signed; NULL: nobody had to */
+	bool damaged;             /* of one that failed: because the repository is, perhaps */
 };
 
 /*

@@ -365,6 +365,7 @@ bool worker_run(
 	bool heard;
 	int status = 0;
 
+	*out = (struct worker_answer){ 0 };
 	if (!prepare(&w) || !start(&w))
 		return false;
 	heard = hear(&w, &text);

@@ -36,8 +36,8 @@ struct worker_request {
 };
 
 struct worker_answer {
-	const struct node *json;
-	struct bytes file; /* sealed memory, mapped for the life of the process */
+	const struct node *json; /* also of one that failed; NULL: it did not get so far */
+	struct bytes file;       /* sealed memory, mapped for the life of the process */
 };
 
 /*

@@ -1,5 +1,6 @@
 """A git repository as the source: which revision a pass works on, what is kept of it, and what is said:
 test_source.py ENMESH CHECK_JSON SCHEMA_DIR."""
+import contextlib
 import json
 import os
 import shutil
@@ -196,6 +197,70 @@ class Source(Machine):
                            ("file://h/a", "file:///"), ("https://h/a;reboot", "the path")):
             self.run_enmesh("validate", source=url, code=64)
             self.assertIn(words, self.stderr)
+
+    def objects(self, *parts):
+        return [os.path.join(at, name) for at, _, names in os.walk(self.path("var/state/source.git", *parts)) for name in names]
+
+    def test_a_damaged_repository_is_fetched_again(self):
+        self.apply()
+        for n, damage in enumerate((
+                lambda: [os.truncate(p, os.path.getsize(p) // 2) for p in self.objects("objects/pack")],
+                lambda: [open(p, "r+b").write(b"\0" * 200) for p in self.objects("objects/pack") if p.endswith(".pack")],
+                lambda: [os.remove(p) for p in self.objects("objects")],
+                lambda: [open(p, "w").write("nonsense") for p in self.objects("refs")],
+                lambda: open(self.path("var/state/source.git/packed-refs"), "w").write("nonsense\n" * 9),
+                lambda: os.remove(self.path("var/state/source.git/HEAD")),
+                lambda: open(self.path("var/state/source.git/config"), "w").write("[nonsense"),
+                lambda: shutil.rmtree(self.path("var/state/source.git/objects")),
+                lambda: shutil.rmtree(self.path("var/state/source.git")))):
+            # As the one to whom it belongs.
+            for path in self.objects():
+                os.chmod(path, 0o600)
+            damage()
+            self.commit(str(n), f"runAs: {{user: {1100 + n}}}")
+            self.apply()
+            self.assertIn(f"{1100 + n} : goto", self.nft("list", "ruleset"))
+
+    def test_the_repository_is_kept_to_a_bound(self):
+        for n in range(60):
+            self.commit(str(n), f"runAs: {{user: {1100 + n}}}")
+            self.run_enmesh("validate")
+        self.assertLess(len(self.objects("objects/pack")), 110)
+
+    def test_killed_while_it_fetches_the_next_pass_goes_on(self):
+        for n in range(40):
+            self.commit(str(n), f"runAs: {{user: {1100 + n}}}")
+            p = subprocess.Popen([*self.prefix, ENMESH, "apply", self.url, "--state-dir", "var/state", "--run-dir", "var/run", "--node",
+                                  NODE, "--no-wait", "--source-user", USER, "-q"], cwd=self.dir, stderr=subprocess.DEVNULL)
+            time.sleep(n * 0.0008)  # anywhere on the way, which takes some 25 ms
+            p.kill()
+            p.wait()
+            if n % 8 == 7:
+                self.apply()
+                self.assertIn(f"{1100 + n} : goto", self.nft("list", "ruleset"))
+
+    def test_a_full_disk_leaves_the_last_good_revision(self):
+        self.apply()
+        os.makedirs(self.path("small"))
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=755", "tmpfs", self.path("small")], check=True)
+        self.addCleanup(lambda: subprocess.run(["umount", "-l", self.path("small")]))
+        state = ("--state-dir", "small/state")
+        self.enmesh("validate", self.url, *state, "--source-user", USER)
+        args = (*state, "--node", NODE, "--run-dir", "var/run", "--no-wait", "--source-user", USER)
+        self.enmesh("apply", self.url, *args)
+        with open(self.path("small/filler"), "wb", buffering=0) as f, contextlib.suppress(OSError):
+            while f.write(b"x" * 4096):
+                pass
+        self.commit("two", "runAs: {user: 1002}")
+        r = self.enmesh("apply", self.url, *args, code=1)
+        self.assertIn("No space left", r.stderr)
+        self.assertIn("1001 : goto", self.nft("list", "ruleset"))
+        self.nft("delete", "table", "inet", "enmesh")
+        self.enmesh("apply", self.url, *args, "--last-good")
+        self.assertIn("1001 : goto", self.nft("list", "ruleset"))
+        os.remove(self.path("small/filler"))
+        self.enmesh("apply", self.url, *args)
+        self.assertIn("1002 : goto", self.nft("list", "ruleset"))
 
     def test_cleanup_takes_the_revisions_with_it(self):
         self.apply()
