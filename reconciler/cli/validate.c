@@ -1,13 +1,22 @@
 #include "base/str.h"
 #include "cli/output.h"
+#include "cli/place.h"
 #include "cli/settings.h"
+#include "report/checks.h"
 #include "report/json.h"
 #include "source/url.h"
 
 enum { ERRORS_ENOUGH = 1000 }; /* one mistake may be one on each of very many nodes */
 
+enum check_format { CHECK_TEXT, CHECK_JSON, CHECK_SARIF, CHECK_JUNIT, CHECK_GITHUB };
+
+static const char *const formats[] = { "text", "json", "sarif", "junit", "github", NULL };
+
 static const struct opt opts[] = {
 	OPT_FLAG(0, "strict", struct arguments, strict, "warnings are errors"),
+	OPT_CHOICE('o', "output", "FORMAT", struct arguments, format, formats,
+		"how to print the result: text, json, sarif (2.1.0), junit (XML), or github (workflow commands)"),
+	OPT_STRING(0, "json-into", "FILE", struct arguments, json_into, "also write the result as JSON into FILE"),
 	{ 0 },
 };
 
@@ -60,21 +69,50 @@ static const char *invalid_text(const struct diags *d, struct arena *a)
 	return arena_printf(a, "%s\n", text);
 }
 
-static void report(struct session *s, const struct pass *p)
+/* Services know files by their place in the repository. */
+static void place_files(struct session *s, struct pass *p)
+{
+	for (size_t i = 0; i < p->tree.n_files; i++)
+		p->tree.files[i].shown = place_in_repository(p->tree.files[i].shown, s->arena);
+	vec_each (diag, &s->diags->list)
+		if (diag->pos.file)
+			diag->pos.file = place_in_repository(diag->pos.file, s->arena);
+}
+
+static void print(struct session *s, const struct pass *p, const struct node *json)
+{
+	switch ((enum check_format)s->args.format) {
+	case CHECK_TEXT:
+		output_text(s, s->diags->errors ? invalid_text(s->diags, s->arena) : valid_text(p, s->arena));
+		break;
+	case CHECK_JSON:
+		output_json(s, json);
+		break;
+	case CHECK_SARIF:
+		output_json(s, checks_sarif(s->diags, s->arena));
+		break;
+	case CHECK_JUNIT:
+		output_text(s, checks_junit(p, s->diags, s->arena));
+		break;
+	case CHECK_GITHUB:
+		output_text(s, checks_github(s->diags, s->arena));
+		break;
+	}
+}
+
+static void report(struct session *s, struct pass *p)
 {
 	const struct node *json = NULL;
 
 	diag_sort(s->diags);
-	if (s->args.format == FORMAT_JSON || s->args.json_into)
+	if (s->args.format == CHECK_JSON || s->args.json_into)
 		json = json_diagnostics(p, s->diags, s->arena);
 	if (s->args.json_into)
 		output_json_into(s, s->args.json_into, json);
-	if (s->args.quiet)
-		return;
-	if (s->args.format == FORMAT_JSON)
-		output_json(s, json);
-	else
-		output_text(s, s->diags->errors ? invalid_text(s->diags, s->arena) : valid_text(p, s->arena));
+	if (s->args.format > CHECK_JSON && !p->remote.git)
+		place_files(s, p);
+	if (!s->args.quiet)
+		print(s, p, json);
 }
 
 static enum code run_validate(struct session *s)
@@ -105,12 +143,15 @@ const struct command command_validate = {
 	.operands = "[SOURCE]",
 	.max_operands = 1,
 	.summary = "check a source: syntax, fields, references",
-	.description = "Reads every document of SOURCE, a directory or the address of a git repository, and "
-		       "reports every mistake with its place. "
-		       "Nothing outside of "
-		       "SOURCE is looked at, so the result is the same on every machine.\n\n"
-		       "Without SOURCE, the one that the settings of this machine name is checked.",
-	.tables = { opts, opts_source, opts_format, opts_state, opts_config, opts_general },
+	.description =
+		"Reads every document of SOURCE, a directory or the address of a git repository, and "
+		"reports every mistake with its place. "
+		"Nothing outside of "
+		"SOURCE is looked at, so the result is the same on every machine.\n\n"
+		"In the formats for services (sarif, junit, github), files are named from the root of the git "
+		"work tree that SOURCE lies in.\n\n"
+		"Without SOURCE, the one that the settings of this machine name is checked.",
+	.tables = { opts, opts_source, opts_state, opts_config, opts_general },
 	.codes = { { CODE_OK, "the source is valid" },
 		{ CODE_ERROR, "it is not, or it could not be read; the diagnostics say where and why" },
 		{ CODE_USAGE, "wrong usage" } },

@@ -72,6 +72,7 @@ class Case(unittest.TestCase):
 
 
 def main():
-    # Who starts tests in the background of a script may have this signal ignored, and programs leave it so.
+    # Who starts tests in the background, or with nohup, has these ignored, and programs leave them so.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     unittest.main(argv=[sys.argv[0], *sys.argv[4:]])
