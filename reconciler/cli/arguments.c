@@ -91,6 +91,7 @@ const struct opt opts_source[] = {
 	OPT_STRING(0, "ref", "REF", ARGS, git.ref,
 		"of a repository: a branch, refs/tags/NAME, semver:RANGE or a commit (default: the server's HEAD)"),
 	OPT_STRING(0, "path", "DIR", ARGS, git.path, "directory in the repository (default: its root)"),
+	OPT_FLAG(0, "source-bundle", ARGS, git.bundle, "the address is that of a bundle, not of a repository"),
 	OPT_STRING(0, "source-token-file", "FILE", ARGS, git.token_file, "bearer token for https"),
 	OPT_STRING(0, "source-username", "NAME", ARGS, git.username, "user for https and ssh (default: git)"),
 	OPT_STRING(0, "source-password-file", "FILE", ARGS, git.password_file, "password, or access token, of that user"),

@@ -31,12 +31,13 @@ struct arguments {
 			*proxy;
 		const char *ssh_key_file, *known_hosts_file, *allowed_signers_file, *revoked_file, *keyring_file;
 		const char *user;
-		bool verify_tag, allow_rollback, offline, last_good;
+		bool bundle, verify_tag, allow_rollback, offline, last_good;
 		long long timeout_ms; /* -1: not given */
 	} git;
 	struct texts targets;
 	struct texts from, to, addresses, closed;
 	const char *from_revision, *to_revision;
+	const char *signing_key, *out, *sequence;
 	const char *interface, *netns;
 	int protocol;
 	bool live;

@@ -3,7 +3,8 @@
 #include "cli/command.h"
 
 extern const struct command command_init, command_validate, command_render, command_diff, command_apply,
-	command_run, command_trace, command_verify, command_status, command_import, command_cleanup, command_help;
+	command_run, command_trace, command_verify, command_status, command_bundle, command_import,
+	command_cleanup, command_help;
 
 /* In the order in which people meet them. */
 const struct command *const commands_all[] = {
@@ -16,6 +17,7 @@ const struct command *const commands_all[] = {
 	&command_trace,
 	&command_verify,
 	&command_status,
+	&command_bundle,
 	&command_import,
 	&command_cleanup,
 	&command_help,

@@ -56,6 +56,7 @@ static void read_spec(const struct session *s, const struct node *source, struct
 		timeout = TIMEOUT_MS;
 	out->git = (struct git_spec){
 		.url = out->source,
+		.bundle = args->bundle || node_get_bool(source, "bundle", false),
 		.path = pick(args->path, source, "path"),
 		.token_file = pick(args->token_file, source, "tokenFile"),
 		.username = pick(args->username, source, "username"),
@@ -115,9 +116,26 @@ static enum code check_address(struct session *s, struct settings *out)
 	return CODE_OK;
 }
 
+static enum code check_bundle(struct session *s, const struct git_spec *git)
+{
+	if (!git->bundle)
+		return CODE_OK;
+	if (git->branch || git->tag || git->semver || git->commit || git->path)
+		return refuse(s, "a bundle has one revision, and no path: --ref and --path are for repositories");
+	if (!git->allowed_signers_file)
+		return refuse(s, "a bundle is used only if it is signed: name those who may "
+				 "(source.verify.allowedSignersFile)");
+	if (!str_starts(git->url, "https://") && !str_starts(git->url, "http://"))
+		return refuse(s, "a bundle comes over https or http");
+	return CODE_OK;
+}
+
 static enum code check(struct session *s, struct settings *out)
 {
 	const struct git_spec *git = &out->git;
+
+	if (check_bundle(s, git) != CODE_OK)
+		return CODE_USAGE;
 
 	if (git->path && !is_below(git->path))
 		return refuse(s, arena_printf(s->arena,

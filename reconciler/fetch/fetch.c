@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "fetch/bundle.h"
 #include "fetch/refs.h"
 #include "fetch/repository.h"
 #include "fetch/ssh.h"
@@ -222,6 +223,8 @@ void fetch_run(struct request *r)
 
 	if (!f.address || !url_read(f.address, r->arena, &f.url, &problem))
 		request_fail(r, "the address is refused: %s", problem ? problem : "there is none");
+	if (node_get_bool(r->words, "bundle", false))
+		bundle_fetch(r);
 	f.ssh = (struct ssh){ .request = r, .url = &f.url };
 	options.download_tags = GIT_REMOTE_DOWNLOAD_TAGS_NONE;
 	options.update_fetchhead = 0;

@@ -231,6 +231,8 @@ static bool check_type(struct http *h, const struct exchange *e, const char **pr
 {
 	char *type = NULL;
 
+	if (!e->accept)
+		return true;
 	curl_easy_getinfo(h->curl, CURLINFO_CONTENT_TYPE, &type);
 	if (type && !strcmp(type, e->accept))
 		return true;
@@ -241,7 +243,8 @@ static bool check_type(struct http *h, const struct exchange *e, const char **pr
 
 static struct curl_slist *headers_of(struct http *h, const struct exchange *e)
 {
-	struct curl_slist *list = curl_slist_append(NULL, arena_printf(h->arena, "Accept: %s", e->accept));
+	struct curl_slist *list =
+		curl_slist_append(NULL, arena_printf(h->arena, "Accept: %s", e->accept ? e->accept : "*/*"));
 
 	list = curl_slist_append(list, "Expect:");
 	if (e->content_type)
@@ -287,11 +290,17 @@ bool http_exchange(struct http *h, struct exchange *e, const char **problem)
 		e->status = (int)status;
 		if (code)
 			return no_answer(h, e, &sink, code, problem);
+		if (status == 304)
+			return true;
 		if (status == 200) {
+			struct curl_header *etag;
+
+			if (curl_easy_header(h->curl, "ETag", 0, CURLH_HEADER, -1, &etag) == CURLHE_OK)
+				e->etag = arena_strdup(h->arena, etag->value);
 			e->answer = (struct bytes){ str_text(&sink.text), sink.text.n };
 			return check_type(h, e, problem);
 		}
-		if (status < 300 || status > 308 || status == 304)
+		if (status < 300 || status > 308)
 			return refused(h, status, problem);
 		if (redirects == REDIRECTS_MAX) {
 			*problem = arena_printf(h->arena, "the server sends on more than %d times", REDIRECTS_MAX);

@@ -16,12 +16,13 @@ struct exchange {
 	const char *suffix;       /* of the URL: "/info/refs?service=git-upload-pack" */
 	const char *content_type; /* of the body; NULL: GET */
 	struct bytes body;
-	const char *accept;  /* the answer's type; anything else is an error */
+	const char *accept;  /* the answer's type; anything else is an error. NULL: any will do */
 	const char *header;  /* one more, or NULL */
 	size_t limit;        /* bytes of the answer, if it is kept in memory */
 	int file;            /* where the answer goes; -1: into memory */
 	struct bytes answer; /* in memory, until the next exchange */
-	int status;          /* of HTTP; 0: there was no answer */
+	int status;          /* of HTTP, 200 or 304 (Not Modified) if all went well; 0: there was no answer */
+	const char *etag;    /* of the answer; NULL: none */
 };
 
 /* False: `*problem` says why, with the server's name and never a credential. */

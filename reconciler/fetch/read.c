@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "fetch/bundle.h"
 #include "fetch/repository.h"
 #include "fetch/signature.h"
 #include "source/source.h"
@@ -298,6 +299,8 @@ void read_run(struct request *request)
 	git_commit *commit;
 	git_oid root;
 
+	if (node_get_bool(request->words, "bundle", false))
+		bundle_hand_over(request);
 	r.links = &links;
 	repository_set_up();
 	if (git_repository_open_ext(

@@ -47,17 +47,28 @@ static bool is_there(const struct pass *p, struct git_revision *out)
 	return p->remote.git->commit && is_of(p, good) && same(p->remote.git->commit, good->commit);
 }
 
+/* A bundle that did not change is what it was. */
+static bool fill_in(const struct pass *p, struct git_revision *out)
+{
+	if (p->remote.git->bundle && out->unchanged) {
+		out->commit = p->revision.stored.observed.commit;
+		out->etag = p->revision.stored.observed.etag;
+	}
+	return true;
+}
+
 static bool fetch(struct pass *p, struct git_revision *out)
 {
 	const struct revision *seen = &p->revision.stored.observed;
 	const char *directory = repository(p);
 	bool known = is_of(p, seen) && access(directory, F_OK) == 0;
+	const char *what = !known ? NULL : p->remote.git->bundle ? seen->etag : seen->commit;
 	size_t first = p->diags->list.n;
 
 	if (is_there(p, out))
 		return true;
-	if (git_fetch(p->remote.git, directory, known ? seen->commit : NULL, false, p->arena, out, p->diags))
-		return true;
+	if (git_fetch(p->remote.git, directory, what, false, p->arena, out, p->diags))
+		return fill_in(p, out);
 	p->revision.unreachable = p->diags->list.items[first].message;
 	return false;
 }
@@ -83,17 +94,20 @@ static bool read_files(struct pass *p, const struct git_revision *now, const cha
 static bool load_observed(struct pass *p, const struct git_revision *now, const char *policy)
 {
 	const struct revision *good = &p->revision.stored.good;
-	const char *ancestor = is_of(p, good) && !p->remote.allow_rollback ? good->commit : NULL;
+	const char *last = p->remote.git->bundle ? good->sequence : good->commit;
+	const char *ancestor = is_of(p, good) && !p->remote.allow_rollback ? last : NULL;
 	struct git_files *files = &p->revision.files;
 
 	if (is_of(p, good) && same(good->commit, now->commit) && same(good->policy, policy))
 		return load_good(p);
 	if (!read_files(p, now, ancestor))
 		return false;
+	p->revision.observed.commit = files->commit;
+	p->revision.observed.sequence = files->sequence;
 	p->revision.verified = files->verified;
 	p->revision.fresh = true;
-	return source_unpack(&files->archive, p->source, now->commit, p->remote.git->path, files->links, p->arena,
-		&p->tree, p->diags);
+	return source_unpack(&files->archive, p->source, files->commit, p->remote.git->path, files->links,
+		p->arena, &p->tree, p->diags);
 }
 
 bool revision_load(struct pass *p)
@@ -118,6 +132,7 @@ bool revision_load(struct pass *p)
 		.commit = now.commit,
 		.ref = now.ref,
 		.tag = now.tag,
+		.etag = now.etag,
 		.policy = policy,
 	};
 	return load_observed(p, &now, policy);

@@ -21,6 +21,7 @@ struct reading {
 	struct arena *arena;
 	struct diags *diags;
 	struct ignore ignore;
+	struct bytes ignore_text;
 	vec_of(struct source_file) files;
 	size_t bytes;
 	bool ok;
@@ -185,6 +186,8 @@ static void read_ignore(struct reading *r)
 		fail(r, shown, -error);
 	else if (!ignore_parse(&text, r->arena, &r->ignore))
 		r->ok = diag_error(r->diags, place(shown), "more than %d patterns", IGNORE_PATTERNS_MAX);
+	else
+		r->ignore_text = text;
 }
 
 static const char *without_slashes(const char *path, struct arena *a)
@@ -210,7 +213,9 @@ bool source_read(const char *path, struct arena *a, struct tree *out, struct dia
 	read_dir(&r, "", false, 0);
 	if (!r.ok)
 		return false;
-	*out = (struct tree){ .origin = path, .files = r.files.items, .n_files = r.files.n };
+	*out = (struct tree){
+		.origin = path, .files = r.files.items, .n_files = r.files.n, .ignore = r.ignore_text
+	};
 	source_revise(out, a);
 	return source_finish(out, d);
 }

@@ -95,6 +95,8 @@ const char *git_name(const struct git_spec *spec, struct arena *a)
 			  : spec->commit ? arena_printf(a, "commit %s", spec->commit)
 					 : "HEAD";
 
+	if (spec->bundle)
+		return arena_printf(a, "%s bundle", spec->url);
 	return arena_printf(a, "%s %s%s%s", spec->url, ref, spec->path ? " " : "", spec->path ? spec->path : "");
 }
 
@@ -134,6 +136,7 @@ static void put_words(
 	node_put_text(a, words, "proxy", spec->proxy);
 	node_put_int(a, words, "timeoutMs", spec->timeout_ms);
 	node_put_bool(a, words, "anew", anew);
+	node_put_bool(a, words, "bundle", spec->bundle);
 }
 
 /* False: an error was added; `*damaged`: the repository may be. */
@@ -164,9 +167,11 @@ static bool fetch_once(const struct git_spec *spec, const char *repository, cons
 		.commit = node_get_text(answer.json, "commit"),
 		.ref = node_get_text(answer.json, "ref"),
 		.tag = node_get_text(answer.json, "tag"),
+		.etag = node_get_text(answer.json, "etag"),
 		.unchanged = node_get_bool(answer.json, "unchanged", false),
 	};
-	return out->commit || diag_failure(d, "%s: the answer names no commit", fetch_purpose(spec, a));
+	return out->commit || spec->bundle ||
+	       diag_failure(d, "%s: the answer names no commit", fetch_purpose(spec, a));
 }
 
 bool git_fetch(const struct git_spec *spec, const char *repository, const char *known, bool damaged,
@@ -200,6 +205,7 @@ bool git_read(const struct git_spec *spec, const char *repository, const struct 
 	node_put_text(a, &words, "tag", revision->tag);
 	node_put_text(a, &words, "ancestor", ancestor);
 	node_put_text(a, &words, "path", spec->path);
+	node_put_bool(a, &words, "bundle", spec->bundle);
 	if (git_is_verified(spec))
 		node_put_text(a, &words, "verify", spec->verify_tag ? "tag" : "commit");
 	ok = add_signers(&r, spec, a, d) &&
@@ -209,6 +215,8 @@ bool git_read(const struct git_spec *spec, const char *repository, const struct 
 		.archive = answer.file,
 		.links = node_get(answer.json, "links"),
 		.verified = node_get_text(answer.json, "verified"),
+		.commit = node_get_text(answer.json, "commit"),
+		.sequence = node_get_text(answer.json, "sequence"),
 		.damaged = !ok && node_get_bool(answer.json, "damaged", false),
 	};
 	return ok;

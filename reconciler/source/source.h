@@ -27,6 +27,7 @@ struct tree {
 	const char *revision;      /* of a directory, a digest of what was read: "sha256:…"; else the commit */
 	struct source_file *files; /* in the order of their paths */
 	size_t n_files;
+	struct bytes ignore; /* .enmeshignore; data NULL: there is none */
 	bool archived; /* its revision is what it was taken from, and what is not loaded is too large to be */
 };
 

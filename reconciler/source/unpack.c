@@ -9,6 +9,7 @@ struct unpacking {
 	struct diags *diags;
 	const char *origin, *prefix;
 	struct ignore ignore;
+	struct bytes ignore_text;
 	vec_of(struct source_file) files;
 	size_t bytes;
 	bool full;
@@ -48,7 +49,8 @@ static bool add(void *context, const char *path, const struct bytes *content)
 	struct unpacking *u = context;
 	struct source_file *f;
 
-	if (!strcmp(path, ".enmeshignore"))
+	/* What begins with a dot is hidden, as in a directory. */
+	if (path[0] == '.' || strstr(path, "/."))
 		return true;
 	if (u->files.n == SOURCE_FILES_MAX)
 		return too_many(u);
@@ -71,6 +73,7 @@ static bool find_ignore(void *context, const char *path, const struct bytes *con
 
 	if (strcmp(path, ".enmeshignore"))
 		return true;
+	u->ignore_text = *content;
 	if (ignore_parse(content, u->arena, &u->ignore))
 		return true;
 	u->full = true;
@@ -110,6 +113,7 @@ bool source_unpack(const struct bytes *archive, const char *origin, const char *
 		return u.full ? false : diag_failure(d, "the files of %s are damaged: %s", origin, problem);
 	node_each (link, links)
 		ok &= add_link(&u, link);
-	*out = (struct tree){ origin, revision, u.files.items, u.files.n, .archived = true };
+	*out = (struct tree){ origin, revision, u.files.items, u.files.n, .ignore = u.ignore_text,
+		.archived = true };
 	return ok && source_finish(out, d);
 }

@@ -26,6 +26,8 @@ static void read_revision(const struct node *n, struct revision *out)
 		.commit = node_get_text(n, "commit"),
 		.ref = node_get_text(n, "ref"),
 		.tag = node_get_text(n, "tag"),
+		.etag = node_get_text(n, "etag"),
+		.sequence = node_get_text(n, "sequence"),
 		.verified = node_get_text(n, "verifiedBy"),
 		.policy = node_get_text(n, "policy"),
 	};
@@ -64,6 +66,8 @@ static void put_revision(struct node *root, const char *name, const struct revis
 	node_put_text(a, n, "commit", r->commit);
 	node_put_text(a, n, "ref", r->ref);
 	node_put_text(a, n, "tag", r->tag);
+	node_put_text(a, n, "etag", r->etag);
+	node_put_text(a, n, "sequence", r->sequence);
 	node_put_text(a, n, "verifiedBy", r->verified);
 	node_put_text(a, n, "policy", r->policy);
 }

@@ -13,6 +13,7 @@ struct revision {
 	const char *source; /* what it was read from: address, reference and path */
 	const char *commit;
 	const char *ref, *tag;
+	const char *etag, *sequence; /* of a bundle */
 	const char *verified; /* who signed it */
 	const char *policy;   /* digest of what decided who may; NULL: nobody had to sign */
 };

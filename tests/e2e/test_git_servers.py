@@ -170,6 +170,89 @@ class Https(Servers_):
         self.validate(self.url + "/open/mesh.git", *self.ca, env=env)
 
 
+class Bundles(Servers_):
+    def setUp(self):
+        super().setUp()
+        os.mkdir(self.servers.path("files"))
+        self.url = self.servers.https() + "/files/mesh.bundle"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.path("key")], check=True)
+        with open(self.path("key.pub")) as f:
+            self.allowed = self.write("allowed", 'ci@example.com namespaces="enmesh-bundle" ' + f.read())
+        self.options = ("--source-bundle", "--source-ca-file", self.servers.path("ca.crt"), "--allowed-signers-file", self.allowed)
+
+    age = 1700000000
+
+    def bundle(self, *args, source="repos/mesh.git", code=0, key="key", out=None):
+        out = out or self.servers.path("files/mesh.bundle")
+        r = self.enmesh("bundle", source, "--key", self.path(key), "--out", out, *args, code=code)
+        if code == 0:  # nginx's entity tag is size and second
+            self.age += 10
+            os.utime(out, (self.age, self.age))
+        return r
+
+    def test_nodes_take_a_revision_from_a_web_server(self):
+        self.bundle("--sequence", "1")
+        self.assertIn("Valid: mesh demo", self.validate(self.url, *self.options).stdout)
+        self.apply(self.url, *self.options)
+        self.servers.sent()
+        self.assertIn("No changes", self.apply(self.url, *self.options).stdout)
+        answers = self.servers.sent()
+        self.assertEqual([a[1:4] for a in answers], [("GET", "/files/mesh.bundle", 304)])
+        self.assertLess(answers[0][4], 1024)
+        self.commit("two")
+        self.bundle("--sequence", "2")
+        self.apply(self.url, *self.options)
+        self.bundle("--sequence", "1")
+        self.assertIn("its sequence 1 is below 2", self.apply(self.url, *self.options, code=1).stderr)
+        self.apply(self.url, *self.options, "--last-good")
+        self.apply(self.url, *self.options, "--allow-rollback")
+        os.remove(self.servers.path("files/mesh.bundle"))
+        self.assertIn("404", self.apply(self.url, *self.options, code=1).stderr)
+        self.apply(self.url, *self.options, "--offline")
+
+    def test_only_what_is_signed_for_it_is_used(self):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.path("stranger")], check=True)
+        self.bundle(key="stranger")
+        self.refused("is not among the allowed signers", self.url, *self.options)
+        self.bundle()
+        path = self.servers.path("files/mesh.bundle")
+        with open(path, "rb") as f:
+            good = f.read()
+        for bad in (good.replace(b"10.0.0.1", b"10.0.0.2"), good[:3000], b"nonsense", b"", good.replace(b"bundle.tar.sig", b"bundle.tar.sih")):
+            with open(path, "wb") as f:
+                f.write(bad)
+            self.refused("is refused", self.url, *self.options)
+        with open(path, "wb") as f:
+            f.write(good)
+        self.validate(self.url, *self.options)
+        with open(self.path("key.pub")) as f:
+            self.write("allowed", 'ci@example.com namespaces="git" ' + f.read())
+        self.refused("not for enmesh-bundle", self.url, *self.options)
+        self.refused("only if it is signed", self.url, "--source-bundle", code=64)
+        self.refused("no path", self.url, *self.options, "--ref", "main", code=64)
+
+    def test_a_bundle_for_a_node_leaves_out_what_others_need(self):
+        shutil.copytree(os.path.join(os.path.dirname(__file__), "../../examples/bookinfo"), self.path("bookinfo"))
+        self.bundle(source="bookinfo", out=self.path("all.bundle"))
+        self.bundle("--node", "vm2", source="bookinfo", out=self.path("one.bundle"))
+        self.assertLess(os.path.getsize(self.path("one.bundle")), os.path.getsize(self.path("all.bundle")))
+        shutil.copy(self.path("one.bundle"), self.servers.path("files/mesh.bundle"))
+        render = ("--node", "vm2", "-o", "json")
+        url = self.enmesh("render", self.url, "--state-dir", "var/state", *USER, *self.options, *render).stdout
+        there = self.enmesh("render", "bookinfo", *render, *USER).stdout
+        self.assertEqual(url.split('"targets"')[1], there.split('"targets"')[1])
+        self.bundle("--node", "nobody", source="bookinfo", code=1)
+
+    def test_mistakes(self):
+        self.assertIn("--key", self.enmesh("bundle", "repos/mesh.git", code=64).stderr)
+        self.assertIn("did not sign", self.bundle(key="nothing", code=1).stderr)
+        self.bundle("--sequence", "x", code=64)
+        self.write("repos/mesh.git/mesh.yaml", "kind: [")
+        self.assertIn("mesh.yaml:2", self.bundle(code=1).stderr)
+        self.assertFalse(os.path.exists(self.servers.path("files/mesh.bundle")))
+        self.assertEqual([n for n in os.listdir("/tmp") if n.startswith("enmesh-bundle-")], [])
+
+
 PROXY = """
 import socket, threading
 server = socket.create_server(("127.0.0.1", 0))

@@ -8,7 +8,7 @@ import unittest
 
 from cli_case import ENMESH, IS_ROOT, MESH, NODE, Case, clean_environment, main
 
-COMMANDS = ["init", "validate", "render", "diff", "apply", "run", "trace", "verify", "status", "import", "cleanup", "help"]
+COMMANDS = ["init", "validate", "render", "diff", "apply", "run", "trace", "verify", "status", "bundle", "import", "cleanup", "help"]
 
 # Accounts that no machine has.
 STRANGERS = """---

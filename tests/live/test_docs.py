@@ -7,7 +7,7 @@ import sys
 import unittest
 
 DIR = os.path.abspath(sys.argv[1])
-COMMANDS = ["init", "validate", "render", "diff", "apply", "run", "trace", "verify", "status", "import", "cleanup", "help"]
+COMMANDS = ["init", "validate", "render", "diff", "apply", "run", "trace", "verify", "status", "bundle", "import", "cleanup", "help"]
 
 
 def need(tool):
