@@ -48,6 +48,18 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r';
 }
 
+/* A backslash at the end of a line, where a word could begin. */
+static bool skip_continuation(struct scanning *s)
+{
+	size_t left = (size_t)(s->end - s->at);
+
+	if (left < 2 || s->at[0] != '\\' || s->at[1] != '\n')
+		return false;
+	next(s);
+	next(s);
+	return true;
+}
+
 static bool ends_word(char c)
 {
 	return !c || is_blank(c) || c == '\n' || c == ';';
@@ -156,6 +168,8 @@ bool import_read_file(
 	if (memchr(text->data, 0, text->size))
 		return diag_error(d, (struct pos){ file, 0, 0, NULL }, "this is no text: it has a NUL character");
 	while (s.at < s.end) {
+		if (skip_continuation(&s))
+			continue;
 		if (is_blank(*s.at) || *s.at == '\n' || *s.at == ';')
 			next(&s);
 		else if (*s.at == '#')

@@ -76,7 +76,10 @@ COMMIT
 :INPUT ACCEPT [0:0]
 :FORWARD ACCEPT [0:0]
 :OUTPUT ACCEPT [0:0]
+:ISTIO_DENY - [0:0]
 [7:420] -A INPUT -p tcp -m tcp --dport 12345 -j DROP
+-A INPUT -p tcp -m tcp --dport 15000 -j ISTIO_DENY
+-A ISTIO_DENY ! -s 10.0.0.0/8 -j DROP
 COMMIT
 """
 FIREWALL = """
@@ -87,6 +90,9 @@ table inet firewalld {
 	}
 }
 table inet mine {
+	chain ISTIO_GUARD {
+		tcp dport 15000 counter drop
+	}
 	chain istio-like {
 		counter packets 5 bytes 300 accept
 	}

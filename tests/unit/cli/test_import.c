@@ -111,6 +111,17 @@ static void test_a_file_has_quotes_comments_and_exports(void **state)
 	assert_int_equal(files.list.items[7].pos.line, 9);
 }
 
+static void test_a_line_goes_on_after_a_backslash(void **state)
+{
+	(void)state;
+	assert_true(read_env("x.env", "export A=1 \\\n\tB=2 \\\n\nC=3"));
+	assert_int_equal(files.list.n, 3);
+	assert_string_equal(files.list.items[1].name, "B");
+	assert_int_equal(files.list.items[1].pos.line, 2);
+	assert_int_equal(files.list.items[2].pos.line, 4);
+	assert_false(read_env("y.env", "A=1 \\"));
+}
+
 static void test_what_is_no_assignment_is_refused_with_its_place(void **state)
 {
 	(void)state;
@@ -399,6 +410,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_file_has_quotes_comments_and_exports),
+		TEST(test_a_line_goes_on_after_a_backslash),
 		TEST(test_what_is_no_assignment_is_refused_with_its_place),
 		TEST(test_what_only_a_shell_knows_is_refused_where_it_counts),
 		TEST(test_flags_win_over_the_environment_and_that_over_files),

@@ -28,7 +28,7 @@ static const struct {
 /* Chains that a mesh makes, by how their names begin. */
 static const struct {
 	int mesh;
-	const char *table; /* how the name of the table begins; NULL: any */
+	const char *table; /* how the name of the table begins; NULL: one of iptables' tables that they use */
 	const char *prefix;
 } chains[] = {
 	{ ISTIO, NULL, "ISTIO_" },
@@ -129,11 +129,11 @@ const struct known_mesh *known_table(const char *table)
 	return NULL;
 }
 
-const struct known_mesh *known_chain(const char *table, const char *chain)
+const struct known_mesh *known_chain(uint8_t family, const char *table, const char *chain)
 {
 	for (size_t i = 0; i < array_len(chains); i++)
 		if (str_starts(chain, chains[i].prefix) &&
-			(!chains[i].table || str_starts(table, chains[i].table)))
+			(chains[i].table ? str_starts(table, chains[i].table) : known_iptables(family, table)))
 			return &meshes[chains[i].mesh];
 	return NULL;
 }
@@ -533,7 +533,7 @@ void leftover_recognise(struct leftovers *l, struct arena *a)
 	vec_each (t, &l->tables) {
 		t->mesh = t->iptables ? NULL : known_table(t->name);
 		vec_each (c, &t->chains)
-			c->mesh = known_chain(t->name, c->name);
+			c->mesh = known_chain(t->family, t->name, c->name);
 	}
 	vec_each (t, &l->tables)
 		recognise_table(&r, t);

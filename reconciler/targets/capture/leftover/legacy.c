@@ -309,14 +309,16 @@ static void list_tables(size_t kind, struct arena *a, struct texts *out)
 			*vec_push(a, &out->list) = name;
 }
 
-static const char *not_seen(size_t kind, const struct texts *tables, const char *why, struct arena *a)
+/* `before` is what was not seen of the other kind, or NULL. */
+static const char *not_seen(
+	const char *before, size_t kind, const struct texts *tables, const char *why, struct arena *a)
 {
 	struct str names = { .arena = a };
 
 	vec_each (name, &tables->list)
 		str_printf(&names, "%s%s %s", names.n ? ", " : "",
 			kinds[kind].family == NFPROTO_IPV4 ? "ip" : "ip6", *name);
-	return arena_printf(a, "%s: %s", str_text(&names), why);
+	return arena_printf(a, "%s%s%s: %s", before ? before : "", before ? "; " : "", str_text(&names), why);
 }
 
 void leftover_read_legacy(struct arena *a, struct leftovers *out)
@@ -330,13 +332,13 @@ void leftover_read_legacy(struct arena *a, struct leftovers *out)
 		if (tables.list.n)
 			l = load(kind, a);
 		if (tables.list.n && !l)
-			out->unseen = not_seen(
-				kind, &tables, arena_printf(a, "%s is not installed", kinds[kind].file), a);
+			out->unseen = not_seen(out->unseen, kind, &tables,
+				arena_printf(a, "%s is not installed", kinds[kind].file), a);
 		vec_each (name, &tables.list)
 			if (l && !error)
 				error = read_table(l, *name, a, out);
 		if (error)
-			out->unseen = not_seen(kind, &tables, l->strerror(-error), a);
+			out->unseen = not_seen(out->unseen, kind, &tables, l->strerror(-error), a);
 	}
 }
 

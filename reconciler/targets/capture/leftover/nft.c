@@ -90,7 +90,7 @@ static int on_name(const struct nlmsghdr *message, void *context)
 	if (is_ours(header->nfgen_family, table))
 		return MNL_CB_OK;
 	p = place_of(l, header->nfgen_family, table);
-	p->known |= known_chain(table, chain) != NULL;
+	p->known |= known_chain(header->nfgen_family, table, chain) != NULL;
 	return MNL_CB_OK;
 }
 

@@ -112,9 +112,9 @@ struct old_lookup {
 
 /* ---- known.c: pure ---- */
 
-/* NULL: none of them has a table or chain of that name. */
+/* NULL: none of them has a table or chain of that name there; `ISTIO_ALLOW` in a firewall's table is foreign. */
 const struct known_mesh *known_table(const char *table);
-const struct known_mesh *known_chain(const char *table, const char *chain);
+const struct known_mesh *known_chain(uint8_t family, const char *table, const char *chain);
 /* Whether iptables has a table of that name that the meshes use. */
 bool known_iptables(uint8_t family, const char *table);
 

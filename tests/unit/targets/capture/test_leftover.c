@@ -86,12 +86,21 @@ static void test_a_jump_to_a_chain_of_a_mesh_is_the_meshs(void **state)
 static void test_a_name_that_only_begins_alike_is_foreign(void **state)
 {
 	(void)state;
-	assert_null(known_chain("nat", "ISTIOLIKE"));
-	assert_null(known_chain("nat", "MY_ISTIO_RULES"));
-	assert_null(known_chain("nat", "istio-output"));
-	assert_string_equal(known_chain("istio-proxy-nat", "istio-output")->name, "istio");
-	assert_string_equal(known_chain("nat", "PROXY_INIT_OUTPUT")->name, "linkerd");
+	assert_null(known_chain(NFPROTO_IPV4, "nat", "ISTIOLIKE"));
+	assert_null(known_chain(NFPROTO_IPV4, "nat", "MY_ISTIO_RULES"));
+	assert_null(known_chain(NFPROTO_IPV4, "nat", "istio-output"));
+	assert_string_equal(known_chain(NFPROTO_IPV4, "istio-proxy-nat", "istio-output")->name, "istio");
+	assert_string_equal(known_chain(NFPROTO_IPV4, "nat", "PROXY_INIT_OUTPUT")->name, "linkerd");
 	assert_null(known_table("istio"));
+}
+
+static void test_a_chain_where_no_mesh_writes_is_foreign(void **state)
+{
+	(void)state;
+	assert_null(known_chain(NFPROTO_IPV4, "filter", "ISTIO_DENY"));
+	assert_null(known_chain(NFPROTO_INET, "mine", "ISTIO_GUARD"));
+	assert_null(known_chain(NFPROTO_INET, "nat", "KUMA_MESH_OUTBOUND"));
+	assert_non_null(known_chain(NFPROTO_IPV6, "mangle", "ISTIO_DIVERT"));
 }
 
 static void test_a_dns_rule_is_the_meshs_only_if_its_chains_have_that_port(void **state)
@@ -173,6 +182,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_jump_to_a_chain_of_a_mesh_is_the_meshs, setup, teardown),
 		cmocka_unit_test(test_a_name_that_only_begins_alike_is_foreign),
+		cmocka_unit_test(test_a_chain_where_no_mesh_writes_is_foreign),
 		cmocka_unit_test_setup_teardown(
 			test_a_dns_rule_is_the_meshs_only_if_its_chains_have_that_port, setup, teardown),
 		cmocka_unit_test_setup_teardown(
