@@ -128,8 +128,6 @@ static void add_case(struct str *out, const struct diags *d, const char *file, s
 
 	str_printf(out, "    <testcase classname=\"enmesh.validate\" name=\"%s\">\n", name);
 	vec_each (diag, &d->list) {
-		const char *line = xml(diag_line(diag, out->arena), out->arena);
-
 		if (!is_of(diag, file))
 			continue;
 		/* Only one failure in a case is shown everywhere; it has all of them. */
@@ -137,7 +135,7 @@ static void add_case(struct str *out, const struct diags *d, const char *file, s
 			str_printf(out, "      <failure message=\"%s\" type=\"invalid\">",
 				xml(diag->message, out->arena));
 		if (diag->severity == DIAG_ERROR)
-			str_printf(out, "%s&#10;", line);
+			str_printf(out, "%s&#10;", xml(diag_line(diag, out->arena), out->arena));
 		failed |= diag->severity == DIAG_ERROR;
 	}
 	str_add(out, failed ? "</failure>\n" : "");

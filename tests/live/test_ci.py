@@ -91,6 +91,21 @@ class Checks(Case):
         suites = ElementTree.fromstring(self.validate("junit"))
         self.assertEqual([c.get("name") for c in suites.iter("testcase") if c.find("failure") is not None], ["source"])
 
+    def peak(self, form):
+        with open(os.devnull, "w") as null:
+            child = subprocess.Popen([ENMESH, "validate", "many", "-o", form], cwd=self.path("repo"), stdout=null, stderr=null,
+                                     env=clean_environment())
+            _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        self.assertEqual(child.returncode, 1)
+        return usage.ru_maxrss
+
+    def test_junit_of_many_files_costs_no_more_than_their_diagnostics(self):
+        fields = ", ".join(f"bad{i}: 1" for i in range(5))
+        for i in range(500):
+            self.write(f"repo/many/{i}.yaml", SELECTS_NOTHING.replace("ports:", f"{fields}, ports:").replace("lost", f"s{i}"))
+        self.assertLess(self.peak("junit"), 3 * self.peak("sarif"))
+
     def test_github(self):
         self.assertEqual(self.validate("github", code=0), "")
         self.break_it()
@@ -131,6 +146,13 @@ class Checks(Case):
         self.assertIn("::error file=mesh/mesh.yaml", r.stdout)
         self.assertIn("unknown field", r.stderr)
         self.assertIn("<failure", self.out("junit.xml"))
+        self.assertFalse(os.path.exists(self.path("out/diff.md")))
+
+    def test_check_without_an_earlier_revision_compares_nothing(self):
+        r = subprocess.run([os.path.join(CI, "check"), "mesh", "0" * 40], cwd=self.path("repo"), capture_output=True, text=True,
+                           env={**clean_environment(), "ENMESH": ENMESH, "ENMESH_OUT": self.path("out")})
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertIn("no earlier revision", r.stderr)
         self.assertFalse(os.path.exists(self.path("out/diff.md")))
 
     def test_hook_looks_at_what_is_staged(self):
