@@ -13,8 +13,6 @@
 enum {
 	REDIRECTS_MAX = 5,
 	CONNECT_MS = 15 * 1000,
-	SLOW_BYTES = 100, /* a second; slower than that for so long is a server that stopped */
-	SLOW_S = 20,
 	SOONER_MS = 500, /* than the end that the caller sets, so that there is a word about it */
 };
 
@@ -122,9 +120,8 @@ struct http *http_open(const struct request *r, const char *url, const char **pr
 	curl_easy_setopt(h->curl, CURLOPT_NOSIGNAL, 1L);
 	/* The empty string keeps the environment's out. */
 	curl_easy_setopt(h->curl, CURLOPT_PROXY, proxy ? proxy : "");
+	/* No least speed: a server may be silent for long while it puts a large pack together. */
 	curl_easy_setopt(h->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
-	curl_easy_setopt(h->curl, CURLOPT_LOW_SPEED_LIMIT, (long)SLOW_BYTES);
-	curl_easy_setopt(h->curl, CURLOPT_LOW_SPEED_TIME, (long)SLOW_S);
 	curl_easy_setopt(h->curl, CURLOPT_USERAGENT, "git/2.39 (enmesh)");
 	curl_easy_setopt(h->curl, CURLOPT_WRITEFUNCTION, on_data);
 	return set_credentials(h, r, problem) ? h : NULL;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "fetch/fetch.h"
+#include "fetch/openpgp.h"
 #include "fetch/sandbox.h"
 
 static const struct action {
@@ -34,6 +35,8 @@ int main(int argc, char **argv)
 		if (strcmp(argv[1], actions[i].name) != 0)
 			continue;
 		r.repository = argv[2];
+		if (actions[i].kind == SANDBOX_READ)
+			openpgp_open();
 		if (!sandbox_enter(actions[i].kind, argv[2], argc > 3 ? argv[3] : NULL, &problem))
 			request_fail(&r, "enmesh-fetch cannot shut itself in: %s: %s", problem, strerror(errno));
 		request_read(&r);

@@ -7,6 +7,10 @@
 
 #include "base/file.h"
 
+/* Opens the library, if it is installed; without it no signature is good. Before the sandbox, in which it cannot
+ * be read. */
+void openpgp_open(void);
+
 bool openpgp_is(const struct bytes *signature);
 
 /*
