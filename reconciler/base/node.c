@@ -345,6 +345,32 @@ struct node *node_copy(const struct node *n, struct arena *a)
 	return copy;
 }
 
+static void clone_to(struct node *to, const struct node *from, const char *file, struct arena *a)
+{
+	struct node *items;
+
+	*to = *from;
+	to->parent = NULL;
+	to->key = from->key ? arena_strdup(a, from->key) : NULL;
+	to->file = from->file ? file : NULL;
+	if (from->type == NODE_STRING)
+		to->string = arena_strndup(a, from->string, from->n);
+	if ((from->type != NODE_LIST && from->type != NODE_MAP) || !from->n)
+		return;
+	items = arena_alloc(a, from->n * sizeof(*items));
+	for (uint32_t i = 0; i < from->n; i++)
+		clone_to(&items[i], &from->items[i], file, a);
+	to->items = items;
+}
+
+struct node *node_clone(const struct node *n, const char *file, struct arena *a)
+{
+	struct node *clone = arena_new(a, struct node);
+
+	clone_to(clone, n, file, a);
+	return clone;
+}
+
 struct node node_without(struct arena *a, const struct node *map, const char *key)
 {
 	struct node copy = *map;

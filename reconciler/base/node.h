@@ -103,6 +103,11 @@ void node_set_int(struct node *n, int64_t value);
 void node_set_bool(struct node *n, bool value);
 /* A deep copy, without positions and links. */
 struct node *node_copy(const struct node *n, struct arena *a);
+/*
+ * A deep copy with positions, in the file called `file`; not linked. What is reached twice (a YAML alias) is
+ * copied twice.
+ */
+struct node *node_clone(const struct node *n, const char *file, struct arena *a);
 /* A copy of `map` without the named item; shares the other items' contents. */
 struct node node_without(struct arena *a, const struct node *map, const char *key);
 

@@ -258,5 +258,9 @@ enum code converge(struct session *s, const struct converging *how)
 	}
 	if (!how->dry_run)
 		settings.git.stopped = settings.host.stopped = how->stopped ? how->stopped : signals_stopped;
-	return how->dry_run ? run_dry(s, &settings, &p) : run_locked(s, &settings, &p);
+	p.like = how->kept ? how->kept->config : NULL;
+	code = how->dry_run ? run_dry(s, &settings, &p) : run_locked(s, &settings, &p);
+	if (how->kept)
+		how->kept->latest = p.model ? p.config : NULL;
+	return code;
 }

@@ -50,8 +50,8 @@ static bool has_just_booted(long long interval_ms)
 	return clock_gettime(CLOCK_BOOTTIME, &up) == 0 && up.tv_sec * 1000LL < interval_ms;
 }
 
-/* With memory of its own, so that nothing grows. */
-static enum code run_pass(const struct session *s, bool good_first)
+/* With memory of its own, so that nothing grows; the documents are kept for the next one. */
+static enum code run_pass(const struct session *s, bool good_first, struct config_kept *kept)
 {
 	struct arena arena = { 0 };
 	struct diags diags = { .arena = &arena };
@@ -63,9 +63,11 @@ static enum code run_pass(const struct session *s, bool good_first)
 	if (!one.args.lock_timeout_ms)
 		one.args.lock_timeout_ms = LOCK_MS;
 	code = converge(
-		&one, &(struct converging){ .holds = true, .good_first = good_first, .stopped = is_stopped });
+		&one, &(struct converging){
+			      .holds = true, .good_first = good_first, .stopped = is_stopped, .kept = kept });
 	diag_sort(&diags);
 	output_diags(&diags, &arena);
+	config_keep(kept);
 	arena_finish(&arena);
 	return code;
 }
@@ -94,6 +96,7 @@ static enum code run_run(struct session *s)
 	struct settings settings;
 	enum code code = settings_read(s, &settings);
 	struct schedule schedule;
+	scoped(config_kept_finish) struct config_kept kept = { 0 };
 	unsigned failures = 0;
 	bool good_first;
 
@@ -104,7 +107,7 @@ static enum code run_run(struct session *s)
 	good_first = has_just_booted(settings.interval_ms);
 	signals_catch_hangup();
 	do {
-		code = run_pass(s, good_first);
+		code = run_pass(s, good_first, &kept);
 		if (code == CODE_USAGE)
 			return code;
 		notify("READY=1");

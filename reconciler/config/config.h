@@ -44,6 +44,7 @@ struct config_file {
 struct config {
 	vec_of(struct document) documents; /* in the order of files and places */
 	vec_of(struct config_file) files;
+	size_t n_read; /* of the files, those that were not shared with another config */
 	const struct tree *tree;
 	vec_of(const struct source_file *) unread; /* files with something that could not be read or named */
 	const char *requires; /* the condition of Mesh.spec.requires that this version does not meet; NULL: none */

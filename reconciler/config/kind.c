@@ -303,6 +303,7 @@ static void add_part(struct reading *r, struct part *part, const struct config *
 		part->read &= add_document(r, part->documents.list.items[i]);
 	file.n = r->out->documents.n - file.first;
 	file.whole = part->read;
+	r->out->n_read += !part->shared;
 	*vec_push(r->arena, &r->out->files) = file;
 	if (!part->read)
 		*vec_push(r->arena, &r->out->unread) = part->file;

@@ -14,8 +14,8 @@ struct revision {
 	const char *commit;
 	const char *ref, *tag;
 	const char *etag, *sequence; /* of a bundle */
-	const char *verified; /* who signed it */
-	const char *policy;   /* digest of what decided who may; NULL: nobody had to sign */
+	const char *verified;        /* who signed it */
+	const char *policy;          /* digest of what decided who may; NULL: nobody had to sign */
 };
 
 struct revisions {

@@ -288,8 +288,19 @@ class Source(Machine):
         self.commit("broken", text="nonsense: [")
         self.until(lambda: self.condition("SourceValid")["status"] == "False")
         self.assertIn("1002 : goto", self.nft("list", "ruleset"))
+        # What did not change is not read again, and still there: in messages, too.
+        self.write("repo/more.yaml", "apiVersion: enmesh.io/v1alpha1\nkind: MeshCapture\nmetadata: {name: other}\nspec: {}\n")
+        self.write("repo/far.yaml", SERVICE.split("---")[2].replace("reviews", "far").replace("nodes: all", "nodes: {matchLabels: {a: b}}")
+                   % "runAs: {user: 77}")
         self.commit("three", "runAs: {user: 1003}")
         self.until(lambda: "1003 : goto" in self.nft("list", "ruleset"))
+        for n in range(4, 8):
+            self.write("repo/more.yaml", f"# {n}\n")
+            self.commit(str(n), f"runAs: {{user: {1000 + n}}}" if n % 2 else "runAs: {user: 1003}")
+            head = self.git("rev-parse", "HEAD")
+            self.until(lambda head=head: self.status()["source"]["attemptedRevision"] == head)
+            self.assertIn(f"{1000 + n if n % 2 else 1003} : goto", self.nft("list", "ruleset"))
+        self.assertIn("far.yaml", json.dumps(self.status()["warnings"]))
 
     def until(self, condition, seconds=20):
         end = time.monotonic() + seconds
