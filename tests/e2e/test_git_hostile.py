@@ -1,5 +1,7 @@
 """Servers that mean harm, or are broken: test_git_hostile.py ENMESH CHECK_JSON SCHEMA_DIR. Each time enmesh ends before its
 deadline, says what is wrong, keeps its memory, and goes on with the last good revision."""
+import base64
+import json
 import os
 import socket
 import struct
@@ -56,6 +58,7 @@ class Cut:
 
     def __init__(self, port):
         self.there, self.limit, self.passed = port, None, 0
+        self.stalls = False
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.serve, daemon=True).start()
@@ -73,6 +76,8 @@ class Cut:
     def pump(self, a, b, counted):
         try:
             while data := a.recv(4096):
+                while self.stalls:
+                    time.sleep(0.1)
                 if counted and self.limit is not None and self.passed + len(data) > self.limit:
                     b.sendall(data[:self.limit - self.passed])
                     self.passed = self.limit
@@ -133,10 +138,10 @@ class Broken(Git):
         self.state += ["--allowed-signers-file", self.write("allowed", "a@example.com ssh-ed25519 "
                        "AAAAC3NzaC1lZDI1NTE5AAAAIGJyb2tlbmJyb2tlbmJyb2tlbmJyb2tlbmJyb2tl\n")]
 
-    def meets(self, behave, words):
+    def meets(self, behave, words, scheme="http"):
         server = Hostile(behave)
         self.addCleanup(server.close)
-        code, seconds, said, mib = self.run_pass(f"http://127.0.0.1:{server.port}/mesh.git")
+        code, seconds, said, mib = self.run_pass(f"{scheme}://127.0.0.1:{server.port}/mesh.git")
         self.assertEqual(code, 1, said)
         self.assertIn(words, said)
         self.assertLess(seconds, DEADLINE + 5)
@@ -165,6 +170,10 @@ class Broken(Git):
 
     def test_silence_from_the_start(self):
         self.meets(lambda c: time.sleep(60), "timed out")
+
+    def test_silence_where_nobody_but_the_caller_looks_at_the_time(self):
+        """libgit2's own transports have no time limits: enmesh-fetch is killed."""
+        self.meets(lambda c: time.sleep(60), f"no end after {DEADLINE} s", "git")
 
     def test_the_end_before_anything(self):
         def behave(c):
@@ -213,6 +222,43 @@ class Broken(Git):
         self.meets(behave, "cannot be fetched")
 
 
+    def test_credentials_are_nowhere_to_be_seen(self):
+        """While it waits for a server that is silent, and in all that it leaves behind."""
+        canary = "canary-4711-secret"
+        token = self.write("token", canary + "\n")
+        os.chmod(token, 0o600)
+        got = threading.Event()
+        server = Hostile(lambda c: (got.set(), time.sleep(60)))
+        self.addCleanup(server.close)
+        p = subprocess.Popen([ENMESH, "apply", f"http://127.0.0.1:{server.port}/mesh.git", *self.state, "--source-token-file", token,
+                              "--run-dir", "var/run", "--node", NODE, "-v"], cwd=self.dir, stdout=subprocess.PIPE, text=True,
+                             stderr=subprocess.STDOUT, env=clean_environment())
+        self.assertTrue(got.wait(20))
+        seen = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/stat") as f:
+                    if int(f.read().rsplit(")", 1)[1].split()[1]) != p.pid:
+                        continue
+                for name in ("cmdline", "environ"):
+                    with open(f"/proc/{pid}/{name}", "rb") as f:
+                        seen.append(f.read())
+                # Nobody may look into it, not even the user that it runs as, and it leaves no core.
+                with open(f"/proc/{pid}/limits") as f:
+                    self.assertIn("Max core file size        0 ", f.read())
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+        self.assertTrue(any(b"enmesh-fetch" in text for text in seen))
+        said = p.communicate()[0].encode()
+        for at, _, names in os.walk(self.path("var")):
+            for name in names:
+                with open(os.path.join(at, name), "rb") as f:
+                    seen.append(f.read())
+        for text in (*seen, said):
+            self.assertNotIn(canary.encode(), text)
+            self.assertNotIn(base64.b64encode(canary.encode()), text)
+
+
 class Interrupted(Git):
     def setUp(self):
         super().setUp()
@@ -246,6 +292,23 @@ class Interrupted(Git):
             code, _, said, _ = self.run_pass(self.url)
             self.assertEqual(code, 0, f"{limit}: {said}")
         self.assertGreater(failed, 20)
+
+    def test_a_server_that_falls_silent_is_what_the_status_says(self):
+        self.assertEqual(self.run_pass(self.url)[0], 0)
+        self.cut.stalls = True
+        code, seconds, said, _ = self.run_pass(self.url)
+        self.assertEqual((code, seconds < DEADLINE + 5), (1, True))
+        self.assertIn("timed out", said)
+        code, _, said, _ = self.run_pass(self.url, "--last-good")
+        self.assertEqual(code, 0)
+        self.assertIn("the last good revision", said)
+        with open(self.path("var/run/status.json")) as f:
+            conditions = {c["type"]: c for c in json.load(f)["conditions"]}
+        self.assertEqual(conditions["SourceReachable"]["status"], "False")
+        self.assertIn("timed out", conditions["SourceReachable"]["message"])
+        self.assertEqual(conditions["Ready"]["status"], "False")
+        self.cut.stalls = False
+        self.assertEqual(self.run_pass(self.url)[0], 0)
 
     def test_a_bomb_is_no_more_than_a_file_that_is_too_large(self):
         with open(self.path("repos/mesh.git/bomb.bin"), "wb") as f:

@@ -259,6 +259,9 @@ class Source(Machine):
         self.enmesh("apply", self.url, *args, "--last-good")
         self.assertIn("1001 : goto", self.nft("list", "ruleset"))
         os.remove(self.path("small/filler"))
+        subprocess.run(["mount", "-o", "remount,ro", self.path("small")], check=True)
+        self.assertIn("Read-only file system", self.enmesh("apply", self.url, *args, code=1).stderr)
+        subprocess.run(["mount", "-o", "remount,rw", self.path("small")], check=True)
         self.enmesh("apply", self.url, *args)
         self.assertIn("1002 : goto", self.nft("list", "ruleset"))
 
