@@ -198,6 +198,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def be_honest(self, _):
         self.wfile.write(b"".join(self.real()))
 
+    def be_moving(self, argument):
+        """The list is older than what is fetched then."""
+        if self.listing:
+            self.say(pkt(f"{ID} refs/heads/main\n") + b"0000")
+        else:
+            self.be_honest(argument)
+
     def be_drip(self, _):
         head, body = self.real()
         self.wfile.write(head)

@@ -44,13 +44,13 @@ class Fetch(Case):
         self.git("commit", "-qm", message)
         return self.git("rev-parse", "HEAD")
 
-    def start(self, url, timeout=LONG, blobs=(), **words):
+    def start(self, url, timeout=LONG, blobs=(), origin=(), **words):
         """A request as source/worker.c writes it."""
         words.update(url=url, timeoutMs=int(timeout * 1000), blobs=[{"name": k, "size": len(v)} for k, v in blobs])
         with open(self.path("request"), "wb") as f:
             f.write(json.dumps(words).encode() + b"\n" + b"".join(v.encode() for _, v in blobs))
         with open(self.path("request"), "rb") as f:
-            return subprocess.Popen([FETCH, "fetch", self.path("state")], stdin=f, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            return subprocess.Popen([FETCH, "fetch", self.path("state"), *origin], stdin=f, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                     env={}, cwd=self.dir)
 
     def end(self, process, kill_after=None, memory=MEMORY):
@@ -93,6 +93,72 @@ class Fetch(Case):
         self.git("fsck", "--connectivity-only", head, cwd=self.path("state"))
         objects = self.path("state/objects/pack")
         self.assertEqual([n for n in os.listdir(objects) if not n.endswith((".pack", ".idx"))], [])
+
+
+class Choice(Fetch):
+    """Which commit is wanted; each over HTTP, and in protocol 0 of git:// as libgit2 lists it."""
+
+    def setUp(self):
+        super().setUp()
+        self.git("tag", "v1.2.0")
+        self.old = self.head
+        self.head = self.commit("two")
+        self.git("tag", "-a", "-m", "x", "v1.10.0")
+        self.git("tag", "-a", "-m", "x", "v2.0.0-rc.1")
+        self.git("tag", "of-a-tag", "v1.10.0")
+        self.git("tag", "of-a-file", "HEAD:mesh.yaml")
+        self.git("branch", "f\u00fcr/alle", self.old)
+        self.urls = [self.server.url("honest"), "file://" + self.path("repos/mesh.git")]
+
+    def start(self, url, timeout=LONG, blobs=(), **words):
+        origin = (url[len("file://"):],) if url.startswith("file://") else ()
+        return super().start(url, timeout, blobs, origin=origin, **words)
+
+    def chosen(self, commit, ref, annotated=None, **words):
+        for url in self.urls:
+            self.assertEqual(self.fetch(url, **words), {"commit": commit, **({"ref": ref} if ref else {}),
+                                                        **({"tag": self.git("rev-parse", annotated)} if annotated else {}), "unchanged": False})
+            self.git("cat-file", "-e", commit + "^{tree}", cwd=self.path("state"))
+
+    def test_branches_tags_versions_and_commits(self):
+        self.chosen(self.head, "refs/heads/main")
+        self.chosen(self.head, "refs/heads/main", branch="main")
+        self.chosen(self.old, "refs/heads/f\u00fcr/alle", branch="f\u00fcr/alle")
+        self.chosen(self.old, "refs/tags/v1.2.0", tag="v1.2.0")
+        self.chosen(self.old, "refs/tags/v1.2.0", semver="<1.10")
+        self.chosen(self.head, "refs/tags/v1.10.0", annotated="v1.10.0", semver="1.x")
+
+    def test_annotated_tags(self):
+        for name in ("v1.10.0", "of-a-tag"):
+            for url in self.urls:
+                answer = self.fetch(url, tag=name)
+                self.assertEqual((answer["commit"], answer["tag"]), (self.head, self.git("rev-parse", name)))
+        for url in self.urls:
+            self.assertIn("is no commit", self.fetch(url, tag="of-a-file")["error"])
+
+    def test_a_commit(self):
+        for url in self.urls:
+            answer = self.fetch(url, commit=self.old)
+            self.assertEqual(answer["commit"], self.old)
+            self.assertTrue(self.fetch(url, commit=self.old)["unchanged"])
+            self.assertIn("no branch and no tag", self.fetch(url, commit="f" * 40)["error"])
+
+    def test_a_head_that_is_no_branch(self):
+        self.git("checkout", "-q", "--detach", self.old)
+        for url in self.urls:
+            answer = self.fetch(url)
+            self.assertEqual((answer["commit"], answer["ref"]), (self.old, "HEAD"))
+
+    def test_what_is_known_is_one_request(self):
+        for words in ({}, {"branch": "main"}, {"tag": "v1.10.0"}, {"semver": "1"}):
+            self.server.heard.clear()
+            self.assertTrue(self.fetch(self.server.url("honest"), known=self.head, **words)["unchanged"])
+            self.assertEqual([(h[0], h[1]) for h in self.server.heard], [("POST", "/honest/mesh.git/git-upload-pack")])
+            self.assertFalse(os.path.exists(self.path("state/objects")))
+
+    def test_a_reference_that_moves_between_the_list_and_the_fetch(self):
+        answer = self.fetch(self.server.url("moving"), branch="main")
+        self.assertEqual(answer["commit"], self.head)
 
 
 class Slow(Fetch):
