@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import unittest
 import urllib.parse
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), p) for p in ("..", "../live")]
@@ -20,7 +21,9 @@ from hostile_git import Hostile, pkt  # noqa: E402
 FETCH = os.path.join(os.path.dirname(ENMESH), "enmesh-fetch")
 DEADLINE = 3.0  # seconds, where a test waits for it
 LONG = 30.0
-MEMORY = 300 << 10  # KiB that any answer may cost
+with open(FETCH, "rb") as program:
+    SANITIZED = b"__asan_init" in program.read()
+MEMORY = (4000 if SANITIZED else 300) << 10  # KiB that any answer may cost
 TOKEN = "canary/token+4711="
 
 
@@ -313,8 +316,11 @@ class Large(Fetch):
         self.works()
 
     def test_packs(self):
+        # Sanitizers need so many addresses that their number cannot be limited; what is over the limit then ends otherwise.
         for kind, word in (("delta", "large object"), ("promise", "memory"), ("sum", "mismatch"), ("lacking", ""), ("chain", ""),
                            ("many", ""), ("zeros", "")):
+            if SANITIZED and kind in ("delta", "promise"):
+                continue
             self.server.pack(kind)
             if word:
                 self.refused("pack-" + kind, word)
@@ -390,6 +396,7 @@ class Streams(Fetch):
             self.assertEqual(self.end(process, 0.5), {})
         self.works()
 
+    @unittest.skipIf(SANITIZED, "addresses are not limited under sanitizers")
     def test_endless_references(self):
         def talk(client):
             client.recv(1000)
