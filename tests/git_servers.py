@@ -31,8 +31,14 @@ http {
     location ~ ^/name(/.*)$ { return 302 https://127.0.0.1:%(port)d/open$1$is_args$args; }
     location ~ ^/plain(/.*)$ { return 302 http://localhost:%(port)d/open$1$is_args$args; }
     location ~ ^/metadata(/.*)$ { return 302 http://169.254.169.254/latest$1$is_args$args; }
+    location ~ ^/old(/.*)$ { set $path $1; fastcgi_pass_request_headers off; include %(dir)s/git-old.conf; }
     location /html { default_type text/html; return 200 "<html>sign in</html>"; }
     location /files { root %(dir)s; }
+  }
+  server {
+    listen 127.0.0.1:%(strict)d ssl; ssl_certificate %(dir)s/server.crt; ssl_certificate_key %(dir)s/server.key;
+    ssl_client_certificate %(dir)s/ca.crt; ssl_verify_client on;
+    location ~ ^/open(/.*)$ { set $path $1; include %(dir)s/git.conf; }
   }
   %(more)s
 }
@@ -45,6 +51,19 @@ fastcgi_param REQUEST_METHOD $request_method; fastcgi_param CONTENT_TYPE $conten
 fastcgi_param HTTP_GIT_PROTOCOL $http_git_protocol; fastcgi_param GIT_PROTOCOL $http_git_protocol;
 fastcgi_param HTTP_CONTENT_ENCODING $http_content_encoding; fastcgi_param REMOTE_USER $remote_user;
 fastcgi_param GIT_CONFIG_COUNT 1; fastcgi_param GIT_CONFIG_KEY_0 safe.directory; fastcgi_param GIT_CONFIG_VALUE_0 *;
+"""
+# openssl x509 cannot make a certificate whose time is to come.
+CA_CONF = """
+[ca]
+default_ca = this
+[this]
+database = index.txt
+serial = serial.txt
+new_certs_dir = .
+default_md = sha256
+policy = names
+[names]
+commonName = supplied
 """
 SSHD = """
 ListenAddress 127.0.0.1:%(port)d
@@ -129,6 +148,14 @@ class Servers:
                      "-keyout", f"{name}.key", "-out", f"{name}.csr")
         self.write(f"{name}.ext", f"subjectAltName=DNS:{host},IP:127.0.0.1\n" if host == "localhost" else
                    f"subjectAltName=DNS:{host}\n")
+        if start:
+            self.write("ca.conf", CA_CONF)
+            self.write("index.txt", "")
+            self.openssl("ca", "-batch", "-notext", "-rand_serial", "-config", "ca.conf", "-cert", f"{ca}.crt", "-keyfile", f"{ca}.key",
+                         "-in", f"{name}.csr", "-extfile", f"{name}.ext", "-startdate", start, "-enddate", "99991231235959Z",
+                         "-out", f"{name}.crt")
+            os.chmod(self.path(f"{name}.key"), 0o600)
+            return
         self.openssl("x509", "-req", "-in", f"{name}.csr", "-CA", f"{ca}.crt", "-CAkey", f"{ca}.key", "-CAcreateserial", "-days",
                      days, "-extfile", f"{name}.ext", "-out", f"{name}.crt")
         os.chmod(self.path(f"{name}.key"), 0o600)
@@ -137,11 +164,11 @@ class Servers:
 
     def https(self, certificates=(), away="localhost:1"):
         """Starts it; certificates: names of others, each served on a port of its own (self.ports); away: where /away leads."""
-        self.port = free_port()
+        self.port, self.strict = free_port(), free_port()
         self.ports = {name: free_port() for name in certificates}
         self.make_certificate("server")
         core = subprocess.run(["git", "--exec-path"], check=True, capture_output=True, text=True).stdout.strip()
-        values = {"dir": self.dir, "port": self.port, "token": self.token, "core": core, "root": self.root, "away": away,
+        values = {"dir": self.dir, "port": self.port, "token": self.token, "core": core, "root": self.root, "away": away, "strict": self.strict,
                   "user": "user root;" if os.geteuid() == 0 else "",
                   "more": "".join(CERTIFICATES % (port, self.path(name), self.path(name),
                                                   f"location ~ ^/open(/.*)$ {{ set $path $1; include {self.dir}/git.conf; }}")
@@ -149,6 +176,9 @@ class Servers:
         hashed = subprocess.run(["openssl", "passwd", "-apr1", self.password], check=True, capture_output=True, text=True).stdout
         self.write("users", "deploy:" + hashed)
         self.write("git.conf", GIT_CONF % values)
+        # As where nobody hands the header on: git then speaks its oldest protocol.
+        self.write("git-old.conf", "".join(GIT_CONF.partition("fastcgi_param HTTP_GIT_PROTOCOL")[::2]).replace(
+            " $http_git_protocol; fastcgi_param GIT_PROTOCOL $http_git_protocol;", "") % values)
         self.write("nginx.conf", NGINX % values)
         self.start([PROGRAMS["fcgiwrap"], "-c", "2", "-s", f"unix:{self.dir}/cgi"], "fcgiwrap.log")
         nginx = self.start([PROGRAMS["nginx"], "-c", self.path("nginx.conf"), "-p", self.dir], "nginx.out")

@@ -89,6 +89,7 @@ _Noreturn void bundle_fetch(struct request *r)
 	bool there = dir >= 0 && faccessat(dir, FILE_NAME, R_OK, 0) == 0;
 	struct exchange e = {
 		.suffix = "",
+		.limit = BUNDLE_MAX,
 		.header = known && there ? arena_printf(r->arena, "If-None-Match: %s", known) : NULL,
 		.file = openat(dir, FILE_NAME ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600),
 	};

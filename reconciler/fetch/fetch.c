@@ -1,6 +1,7 @@
 #include "fetch/fetch.h"
 
 #include <git2.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,12 +11,13 @@
 #include "fetch/refs.h"
 #include "fetch/repository.h"
 #include "fetch/ssh.h"
+#include "fetch/tidy.h"
 #include "fetch/transport.h"
 #include "source/url.h"
 
 #define OURS "refs/enmesh/source"
 
-enum { LIST_MAX = 32 * 1024 * 1024 };
+#define VERSION_2 "Git-Protocol: version=2"
 
 struct fetch {
 	struct request *request;
@@ -57,6 +59,32 @@ static _Noreturn void fail(struct fetch *f)
 
 /* ---- what the server has ---- */
 
+/*
+ * Why a server says nothing to a request of version 2: it speaks an older one, or its ids are of another kind than
+ * those that were asked for. False: the first.
+ */
+static bool ask_what_it_speaks(struct fetch *f)
+{
+	struct request *r = f->request;
+	struct exchange e = {
+		.suffix = "/info/refs?service=git-upload-pack",
+		.accept = "application/x-git-upload-pack-advertisement",
+		.header = VERSION_2,
+		.limit = HTTP_LIST_MAX,
+		.file = -1,
+	};
+	const char *problem = NULL;
+	struct offer offer;
+
+	if (!http_exchange(f->http, &e, &problem))
+		request_fail(r, "%s", problem);
+	pkt_read_offer(&e.answer, r->arena, &offer);
+	if (strcmp(offer.object_format, "sha1") != 0)
+		request_fail(r, "the repository uses %s, which libgit2 cannot read; use one with SHA-1",
+			!strcmp(offer.object_format, "sha256") ? "SHA-256" : offer.object_format);
+	return offer.version_2;
+}
+
 /* Protocol 2, which lists but what is asked for. False: the server does not speak it. */
 static bool ask_for_refs(struct fetch *f, struct refs *out)
 {
@@ -65,9 +93,9 @@ static bool ask_for_refs(struct fetch *f, struct refs *out)
 		.suffix = "/git-upload-pack",
 		.content_type = "application/x-git-upload-pack-request",
 		.accept = "application/x-git-upload-pack-result",
-		.header = "Git-Protocol: version=2",
+		.header = VERSION_2,
 		.body = refs_request(&f->wish, r->arena),
-		.limit = LIST_MAX,
+		.limit = HTTP_LIST_MAX,
 		.file = -1,
 	};
 	const char *problem = NULL;
@@ -78,13 +106,22 @@ static bool ask_for_refs(struct fetch *f, struct refs *out)
 			return false;
 		request_fail(r, "%s", problem);
 	}
-	/* A server whose ids are of another kind than those asked for just ends. */
-	if (!e.answer.size)
-		request_fail(r,
-			"the server's answer is empty: the repository may use SHA-256, which libgit2 cannot read");
+	if (!e.answer.size) {
+		if (!ask_what_it_speaks(f))
+			return false;
+		request_fail(r, "the server's answer is empty");
+	}
 	if (!pkt_read_refs(&e.answer, r->arena, out, &problem))
 		request_fail(r, "%s", problem);
 	return true;
+}
+
+static void connect_remote(struct fetch *f, const git_fetch_options *options)
+{
+	while (!git_remote_connected(f->remote) &&
+		git_remote_connect(f->remote, GIT_DIRECTION_FETCH, &options->callbacks, NULL, NULL) < 0)
+		if (!ssh_ask_for_another(&f->ssh))
+			fail(f);
 }
 
 static void list_remote(struct fetch *f, const git_fetch_options *options, struct refs *out)
@@ -93,8 +130,8 @@ static void list_remote(struct fetch *f, const git_fetch_options *options, struc
 	const git_remote_head **heads;
 	size_t n;
 
-	if (git_remote_connect(f->remote, GIT_DIRECTION_FETCH, &options->callbacks, NULL, NULL) < 0 ||
-		git_remote_ls(&heads, &n, f->remote) < 0)
+	connect_remote(f, options);
+	if (git_remote_ls(&heads, &n, f->remote) < 0)
 		fail(f);
 	for (size_t i = 0; i < n; i++) {
 		size_t length = strlen(heads[i]->name);
@@ -120,9 +157,11 @@ static void list_remote(struct fetch *f, const git_fetch_options *options, struc
 static void open_repository(struct fetch *f)
 {
 	const char *path = f->request->repository;
+	int error = tidy_begin(path, node_get_bool(f->request->words, "anew", false));
 
-	repository_set_up();
-	repository_renew(path, node_get_bool(f->request->words, "anew", false));
+	if (error)
+		request_fail(f->request, "%s cannot be used: %s", path, strerror(-error));
+	repository_set_up(f->request);
 	if (f->http)
 		transport_use(f->http, path);
 	if (git_repository_open_bare(&f->repository, path) < 0 &&
@@ -149,6 +188,7 @@ static void fetch_refs(struct fetch *f, git_fetch_options *options, const char *
 
 	for (size_t i = 0; i < n; i++)
 		copies[i] = arena_strdup(f->request->arena, specs[i]);
+	connect_remote(f, options);
 	if (git_remote_fetch(f->remote, &list, options, NULL) < 0)
 		fail(f);
 }
@@ -184,6 +224,7 @@ static _Noreturn void fetch_commit(struct fetch *f, git_fetch_options *options)
 		fetch_refs(f, options, specs, 2);
 	if (!had && !has_commit(f, f->commit))
 		request_fail(f->request, "no branch and no tag of the repository has the commit %s", f->commit);
+	tidy_packs(f->repository, f->request->arena);
 	f->choice.commit = f->commit;
 	answer(f, had);
 }
@@ -209,6 +250,7 @@ static _Noreturn void fetch_reference(struct fetch *f, git_fetch_options *option
 	spec = arena_printf(r->arena, "+%s:" OURS, f->choice.name);
 	fetch_refs(f, options, &spec, 1);
 	look_at_result(f);
+	tidy_packs(f->repository, r->arena);
 	answer(f, false);
 }
 
@@ -221,6 +263,8 @@ void fetch_run(struct request *r)
 	git_fetch_options options = GIT_FETCH_OPTIONS_INIT;
 	const char *problem = NULL;
 
+	/* libgit2 writes to connections that may be gone. */
+	signal(SIGPIPE, SIG_IGN);
 	if (!f.address || !url_read(f.address, r->arena, &f.url, &problem))
 		request_fail(r, "the address is refused: %s", problem ? problem : "there is none");
 	if (node_get_bool(r->words, "bundle", false))

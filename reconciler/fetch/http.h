@@ -7,6 +7,9 @@
 
 #include "fetch/request.h"
 
+/* Bytes of a list of references; 200,000 of them are about 20 MB. */
+enum { HTTP_LIST_MAX = 32 * 1024 * 1024 };
+
 struct http;
 
 /* For the URL and the credentials of the request; NULL: `*problem` says why. Never freed: one for the process. */
@@ -18,7 +21,7 @@ struct exchange {
 	struct bytes body;
 	const char *accept;  /* the answer's type; anything else is an error. NULL: any will do */
 	const char *header;  /* one more, or NULL */
-	size_t limit;        /* bytes of the answer, if it is kept in memory */
+	size_t limit;        /* bytes of the answer; more is an error */
 	int file;            /* where the answer goes; -1: into memory */
 	struct bytes answer; /* in memory, until the next exchange */
 	int status;          /* of HTTP, 200 or 304 (Not Modified) if all went well; 0: there was no answer */

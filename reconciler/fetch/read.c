@@ -11,6 +11,7 @@
 #include "fetch/bundle.h"
 #include "fetch/repository.h"
 #include "fetch/signature.h"
+#include "fetch/tidy.h"
 #include "source/source.h"
 #include "source/tar.h"
 #include "source/worker.h"
@@ -302,7 +303,10 @@ void read_run(struct request *request)
 	if (node_get_bool(request->words, "bundle", false))
 		bundle_hand_over(request);
 	r.links = &links;
-	repository_set_up();
+	/* One that is not there is what libgit2 has a word for. */
+	if (!work_tree)
+		tidy_share(request->repository);
+	repository_set_up(request);
 	if (git_repository_open_ext(
 		    &r.repository, request->repository, work_tree ? 0 : GIT_REPOSITORY_OPEN_NO_SEARCH, NULL) < 0 ||
 		git_repository_odb(&r.odb, r.repository) < 0)

@@ -44,8 +44,14 @@ static bool choose_version(
 {
 	struct semver best = { 0 }, version;
 	const struct ref *found = NULL;
-	bool valid = true;
+	bool valid;
 
+	/* Also where there is no version to be compared. */
+	semver_in(&best, range, a, &valid);
+	if (!valid) {
+		*problem = arena_printf(a, "'%s' is no range of versions, such as '>=1.2 <2' or '^1.2'", range);
+		return false;
+	}
 	vec_each (ref, &refs->list) {
 		if (!str_starts(ref->name, TAGS) || !semver_read(ref->name + strlen(TAGS), a, &version))
 			continue;
@@ -53,16 +59,13 @@ static bool choose_version(
 			best = version;
 			found = ref;
 		}
-		if (!valid)
-			break;
 	}
-	if (found && valid) {
-		take_ref(found, out);
-		return true;
+	if (!found) {
+		*problem = arena_printf(a, "no tag of the repository is a version in the range '%s'", range);
+		return false;
 	}
-	*problem = valid ? arena_printf(a, "no tag of the repository is a version in the range '%s'", range)
-			 : arena_printf(a, "'%s' is no range of versions, such as '>=1.2 <2' or '^1.2'", range);
-	return false;
+	take_ref(found, out);
+	return true;
 }
 
 static bool lacks(const struct refs *refs, const struct wish *wish, struct arena *a, const char **problem)

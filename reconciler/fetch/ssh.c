@@ -1,10 +1,20 @@
 #include "fetch/ssh.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "fetch/known_hosts.h"
+#include "fetch/repository.h"
 
 enum { PORT = 22 };
+
+static unsigned port_of(const struct ssh *ssh)
+{
+	return ssh->url->port ? ssh->url->port : PORT;
+}
 
 static int refuse(struct ssh *ssh, const char *problem)
 {
@@ -20,6 +30,12 @@ static bool is_locked(const char *key)
 	       (strstr(key, "BEGIN OPENSSH PRIVATE KEY") && !strstr(key, "b3BlbnNzaC1rZXktdjEAAAAABG5vbmU"));
 }
 
+/* "ssh-rsa", as base64 has it where it stands in such a file. */
+static bool is_rsa(const char *key)
+{
+	return strstr(key, "BEGIN RSA PRIVATE KEY") || strstr(key, "AAAAdzc2gtcn");
+}
+
 /* A public key is said to be one where a private one is wanted, and one with a passphrase to have it. */
 static const char *what_is_wrong(const char *key)
 {
@@ -28,6 +44,10 @@ static const char *what_is_wrong(const char *key)
 	if (is_locked(key))
 		return "the ssh key has a passphrase, which nobody is there to type; use one without (ssh-keygen "
 		       "-p)";
+	/* libssh2 1.10, which has SHA-1 only with them; servers have given it up. */
+	if (is_rsa(key))
+		return "the server does not take the ssh key, an RSA key, which may be signed with in a way that "
+		       "servers refuse; use one of another kind (ssh-keygen -t ed25519)";
 	return "the server does not take the ssh key, or it is damaged";
 }
 
@@ -55,6 +75,24 @@ static int on_credentials(git_credential **out, const char *url, const char *use
 		out, name, NULL, arena_printf(ssh->request->arena, "%s\n", key.data), NULL);
 }
 
+static void note_type(struct ssh *ssh, const char *type)
+{
+	if (ssh->n_tried < SSH_TYPES_MAX)
+		ssh->tried[ssh->n_tried++] = type;
+}
+
+/* The first of its words counts: what is wrong with the key that a server shows of its own accord. */
+static int refuse_server(struct ssh *ssh, const char *problem)
+{
+	const char *file = request_text(ssh->request, "knownHosts");
+
+	if (ssh->unknown)
+		return refuse(ssh, ssh->problem);
+	ssh->unknown = true;
+	return refuse(
+		ssh, file ? arena_printf(ssh->request->arena, "%s (known hosts: %s)", problem, file) : problem);
+}
+
 static int on_certificate(git_cert *certificate, int valid, const char *host, void *context)
 {
 	const git_cert_hostkey *shown = (const git_cert_hostkey *)(const void *)certificate;
@@ -68,18 +106,86 @@ static int on_certificate(git_cert *certificate, int valid, const char *host, vo
 	(void)host;
 	if (certificate->cert_type != GIT_CERT_HOSTKEY_LIBSSH2 || !(shown->type & GIT_CERT_SSH_RAW))
 		return refuse(ssh, "the server shows no key");
-	blob = (struct bytes){ shown->hostkey, shown->hostkey_len };
+	/* It is libssh2's memory. */
+	blob = (struct bytes){ arena_strndup(a, shown->hostkey, shown->hostkey_len), shown->hostkey_len };
 	if (!ssh_key_of(&blob, a, &key))
 		return refuse(ssh, "the server shows a key that is damaged");
 	if (!known.data)
 		known = (struct bytes){ "", 0 };
-	if (!known_hosts_check(&known, ssh->url->host, ssh->url->port ? ssh->url->port : PORT, &key, a, &problem))
-		return refuse(ssh, problem);
+	note_type(ssh, key.type);
+	if (!known_hosts_check(&known, ssh->url->host, port_of(ssh), &key, a, &problem))
+		return refuse_server(ssh, problem);
+	ssh->problem = NULL;
 	return 0;
+}
+
+/* ---- a key of another type ---- */
+
+static bool was_tried(const struct ssh *ssh, const char *type)
+{
+	for (size_t i = 0; i < ssh->n_tried; i++)
+		if (!strcmp(ssh->tried[i], type))
+			return true;
+	return false;
+}
+
+/* The key of the line, if the line would be enough to trust it; its words are where `*text` points. */
+static bool read_known(const struct ssh *ssh, const char *line, size_t n, struct ssh_key *out, const char **text)
+{
+	struct arena *a = ssh->request->arena;
+	const struct bytes alone = { arena_strndup(a, line, n), n };
+	const char *problem;
+
+	for (const char *word = alone.data; *word; word += strcspn(word, " \t"), word += strspn(word, " \t")) {
+		if (!ssh_key_read(word, a, out, NULL))
+			continue;
+		*text = word;
+		return known_hosts_check(&alone, ssh->url->host, port_of(ssh), out, a, &problem);
+	}
+	return false;
+}
+
+static const char *home_file(const struct ssh *ssh)
+{
+	return arena_printf(ssh->request->arena, "%s/.ssh/known_hosts", repository_home(ssh->request));
+}
+
+static bool write_home(const struct ssh *ssh, const char *text)
+{
+	struct arena *a = ssh->request->arena;
+	const char *home = repository_home(ssh->request), *line = arena_printf(a, "%s %s\n", ssh->url->host, text),
+		   *directory = arena_printf(a, "%s/.ssh", home);
+	scoped(close_fd) int fd = -1;
+
+	if ((mkdir(home, 0700) < 0 && errno != EEXIST) || (mkdir(directory, 0700) < 0 && errno != EEXIST))
+		return false;
+	fd = open(home_file(ssh), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	return fd >= 0 && write(fd, line, strlen(line)) == (ssize_t)strlen(line);
+}
+
+bool ssh_ask_for_another(struct ssh *ssh)
+{
+	struct bytes known = request_blob(ssh->request, "known-hosts");
+
+	for (const char *at = known.data, *end = at + known.size; ssh->unknown && at && at < end;) {
+		size_t n = strcspn(at, "\r\n");
+		const char *text;
+		struct ssh_key key;
+
+		if (read_known(ssh, at, n, &key, &text) && !was_tried(ssh, key.type) &&
+			ssh->n_tried < SSH_TYPES_MAX) {
+			note_type(ssh, key.type);
+			ssh->offered = false;
+			return write_home(ssh, text);
+		}
+		at += n + 1;
+	}
+	return false;
 }
 
 void ssh_use(struct ssh *ssh, git_remote_callbacks *callbacks)
 {
+	unlink(home_file(ssh));
 	callbacks->payload = ssh;
 	callbacks->credentials = on_credentials;
 	callbacks->certificate_check = on_certificate;

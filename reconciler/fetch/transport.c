@@ -10,6 +10,9 @@
 
 #define TYPE(what) "application/x-git-upload-pack-" what
 
+/* Bytes of a pack, which is also the limit of files here (sandbox.c): so there is a word about it. */
+enum { PACK_MAX = 1024 * 1024 * 1024 };
+
 /* One request and its answer: what is written is sent when the first of the answer is read. */
 struct stream {
 	git_smart_subtransport_stream base;
@@ -52,6 +55,7 @@ static int send_request(struct stream *s)
 		.content_type = listing ? NULL : TYPE("request"),
 		.accept = listing ? TYPE("advertisement") : TYPE("result"),
 		.body = { s->body, s->size },
+		.limit = listing ? HTTP_LIST_MAX : PACK_MAX,
 		.file = open(server.directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600),
 	};
 	const char *problem = "an answer cannot be kept";

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/digest.h"
 #include "base/secret.h"
@@ -64,6 +65,16 @@ static void secrets_finish(struct secrets *s)
 	secret_finish(&s->ssh_key);
 }
 
+/* Where there is none nobody is trusted, and the server's key, which that error shows, is what helps. */
+static bool add_known_hosts(
+	struct worker_request *r, const struct git_spec *spec, struct arena *a, struct diags *d)
+{
+	node_put_text(a, r->words, "knownHosts", spec->known_hosts_file);
+	if (spec->known_hosts_file && access(spec->known_hosts_file, F_OK) < 0 && errno == ENOENT)
+		return true;
+	return add_bytes(r, "known-hosts", spec->known_hosts_file, a, d);
+}
+
 static bool add_credentials(
 	struct worker_request *r, const struct git_spec *spec, struct secrets *s, struct arena *a, struct diags *d)
 {
@@ -72,7 +83,7 @@ static bool add_credentials(
 	       add_secret(r, "key", spec->key_file, &s->key, d) &&
 	       add_secret(r, "ssh-key", spec->ssh_key_file, &s->ssh_key, d) &&
 	       add_bytes(r, "cert", spec->cert_file, a, d) && add_bytes(r, "ca", spec->ca_file, a, d) &&
-	       add_bytes(r, "known-hosts", spec->known_hosts_file, a, d);
+	       add_known_hosts(r, spec, a, d);
 }
 
 static bool add_signers(struct worker_request *r, const struct git_spec *spec, struct arena *a, struct diags *d)

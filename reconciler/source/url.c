@@ -1,5 +1,6 @@
 #include "source/url.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <string.h>
 
@@ -73,12 +74,13 @@ static bool read_authority(const char *text, struct arena *a, struct url *out, c
 	}
 	if (*host == '[') {
 		char *end = strchr(++host, ']');
+		struct in6_addr address;
 
-		if (!end || strspn(host, "0123456789abcdefABCDEF:.") != (size_t)(end - host) ||
-			(end[1] && end[1] != ':'))
+		port = end && end[1] ? end + 1 : NULL;
+		if (end)
+			*end = 0;
+		if (!end || (port && *port != ':') || inet_pton(AF_INET6, host, &address) != 1)
 			return wrong(problem, "this is no IPv6 address in brackets");
-		port = end[1] ? end + 1 : NULL;
-		*end = 0;
 	} else {
 		port = strchr(host, ':');
 		if (port)

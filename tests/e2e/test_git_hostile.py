@@ -69,9 +69,18 @@ class Cut:
                 client, _ = self.listener.accept()
             except OSError:
                 return
-            server = socket.create_connection(("127.0.0.1", self.there))
-            for args in ((client, server, False), (server, client, True)):
-                threading.Thread(target=self.pump, args=args, daemon=True).start()
+            threading.Thread(target=self.join, args=(client,), daemon=True).start()
+
+    def join(self, client):
+        server = socket.create_connection(("127.0.0.1", self.there))
+        pumps = [threading.Thread(target=self.pump, args=args, daemon=True) for args in ((client, server, False), (server, client, True))]
+        for pump in pumps:
+            pump.start()
+        for pump in pumps:
+            pump.join()
+        # Not before: the number of a closed one is soon that of another, to which a pump might still write.
+        client.close()
+        server.close()
 
     def pump(self, a, b, counted):
         try:
@@ -93,8 +102,6 @@ class Cut:
                 s.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
-            if counted:
-                s.close()
 
     def close(self):
         self.listener.close()

@@ -20,8 +20,11 @@ static void read_refs(const struct bytes *text, struct arena *a)
 		{ NULL } };
 	struct refs refs = { 0 };
 	struct choice choice;
+	struct offer offer;
 	const char *problem;
 
+	pkt_read_offer(text, a, &offer);
+	promise(offer.object_format != NULL);
 	if (!pkt_read_refs(text, a, &refs, &problem))
 		return;
 	for (size_t i = 0; i < array_len(wishes); i++)

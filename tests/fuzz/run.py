@@ -55,6 +55,7 @@ def servers():
     keys = [key.split(b" c")[0] for key, _ in SIGNED]
     yield b"h" + HOSTS % (keys[0], keys[1], keys[0], keys[2], keys[1])
     yield b"r" + REFS
+    yield b"r001e# service=git-upload-pack\n0000000eversion 2\n0019object-format=sha256\n0000"
     yield b"t" + tar()
     for url in (b"https://h.example:8443/a/b.git", b"ssh://git@[fd00::1]:22/~x/y", b"file:///srv/mesh", b"git://h/-x"):
         yield b"u" + url
