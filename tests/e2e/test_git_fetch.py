@@ -369,6 +369,14 @@ class Streams(Fetch):
             self.assertLess(time.monotonic() - begin, 4)
             self.assertRegex(r.stderr, "no end after 2 s|timed out after 1")
 
+    def test_what_is_no_server_of_that_kind(self):
+        for said in (b"", b"SSH-2.0-x\r\n" + os.urandom(1000), b"HTTP/1.1 400 Bad Request\r\n\r\n", b"000eERR go away", b"0000",
+                     b"0003", os.urandom(2000), b"SSH-2.0-" + b"x" * 100000):
+            url = self.serve(lambda client, said=said: (client.recv(1000), client.sendall(said)))
+            for address in (url, url.replace("git://", "ssh://a@")):
+                self.assertIn("error", self.fetch(address, blobs=[("known-hosts", "")]), (address, said[:20]))
+        self.works()
+
     def test_a_broken_stream_leaves_a_repository_that_works(self):
         upload = ["git", "upload-pack", self.path("repos/mesh.git")]
         self.write("repos/mesh.git/more", os.urandom(100000).hex())

@@ -191,8 +191,10 @@ class Https(Servers_):
             proxy = subprocess.Popen([sys.executable, "-c", PROXY], stdout=subprocess.PIPE, stderr=f, text=True)
         self.addCleanup(lambda: (proxy.kill(), proxy.communicate()))
         port = int(proxy.stdout.readline())
-        self.validate(self.url + "/open/mesh.git", *self.ca, "--source-proxy", f"http://127.0.0.1:{port}")
-        self.assertEqual(proxy.stdout.readline(), f"CONNECT localhost:{self.servers.port} HTTP/1.1\n")
+        token = ("--source-token-file", self.secret("token", self.servers.token))
+        self.validate(self.url + "/token/mesh.git", *self.ca, *token, "--source-proxy", f"http://127.0.0.1:{port}")
+        self.assertEqual(proxy.stdout.readline(), f"CONNECT localhost:{self.servers.port} HTTP/1.1 without credentials\n")
+        self.refused("Failed to connect", self.url + "/token/mesh.git", *self.ca, *token, "--source-proxy", "http://127.0.0.1:1")
         # What the environment says of proxies counts for nothing.
         env = clean_environment(https_proxy="http://127.0.0.1:1", HTTPS_PROXY="http://127.0.0.1:1", ALL_PROXY="http://127.0.0.1:1")
         self.validate(self.url + "/open/mesh.git", *self.ca, env=env)
@@ -292,7 +294,7 @@ def pump(a, b):
 while True:
     client, _ = server.accept()
     head = client.recv(65536).decode()
-    print(head.split("\\r\\n")[0], flush=True)
+    print(head.split("\\r\\n")[0], "with" if "authorization" in head.lower() else "without", "credentials", flush=True)
     host, port = head.split()[1].split(":")
     there = socket.create_connection((host, int(port)))
     client.sendall(b"HTTP/1.1 200 OK\\r\\n\\r\\n")
