@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -80,6 +81,14 @@ SetEnv GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0=*
 def missing(*names):
     """The first of the programs that is not there, or None."""
     return next((n for n in names if not shutil.which(PROGRAMS.get(n, n))), None)
+
+
+def alone():
+    """Starts the program again in a network namespace of its own, where nobody else has ports; as root only."""
+    if os.geteuid() == 0 and os.environ.get("ENMESH_TEST_ALONE") != "yes" and \
+            subprocess.run(["unshare", "-n", "true"], capture_output=True).returncode == 0:
+        os.environ["ENMESH_TEST_ALONE"] = "yes"
+        os.execvp("unshare", ["unshare", "-n", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", sys.executable, *sys.argv])
 
 
 def free_port():

@@ -12,7 +12,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from git_servers import Servers, missing  # noqa: E402
+from git_servers import Servers, alone, missing  # noqa: E402
 
 ENMESH, LIBGIT2 = (os.path.abspath(p) for p in sys.argv[1:3])
 RUNS, REFERENCES = 15, 10000
@@ -127,10 +127,7 @@ def measure(d, servers, url):
 
 if missing("git", "nginx", "fcgiwrap", "openssl"):
     sys.exit("needs git, nginx, fcgiwrap and openssl")
-if os.environ.get("ENMESH_BENCH_NETNS") != "yes":
-    # Rules are for a network namespace of its own, with a loopback for the servers.
-    os.environ["ENMESH_BENCH_NETNS"] = "yes"
-    os.execvp("unshare", ["unshare", "-n", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", sys.executable, *sys.argv])
+alone()
 directory = tempfile.mkdtemp(prefix="enmesh-bench-")
 os.chmod(directory, 0o755)
 try:

@@ -15,7 +15,7 @@ import urllib.parse
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), p) for p in ("..", "../live")]
 from cli_case import ENMESH, IS_ROOT, MESH, Case, clean_environment, main  # noqa: E402
-from git_servers import missing  # noqa: E402
+from git_servers import alone, missing  # noqa: E402
 from hostile_git import Hostile, pkt  # noqa: E402
 
 FETCH = os.path.join(os.path.dirname(ENMESH), "enmesh-fetch")
@@ -422,4 +422,5 @@ if __name__ == "__main__":
     if lacking:
         print(f"skipped: needs {lacking}")
         sys.exit(77)
+    alone()
     main()

@@ -12,7 +12,7 @@ import time
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), p) for p in ("..", "../live")]
 from cli_case import ENMESH, IS_ROOT, MESH, NODE, Case, clean_environment, main  # noqa: E402
-from git_servers import Servers, missing  # noqa: E402
+from git_servers import Servers, alone, missing  # noqa: E402
 
 USER = ("--source-user", "nobody") if IS_ROOT else ()
 DEADLINE = 5
@@ -58,7 +58,7 @@ class Cut:
 
     def __init__(self, port):
         self.there, self.limit, self.passed = port, None, 0
-        self.stalls = False
+        self.stalls, self.stalled = False, threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.serve, daemon=True).start()
@@ -86,6 +86,7 @@ class Cut:
         try:
             while data := a.recv(4096):
                 while self.stalls:
+                    self.stalled.set()
                     time.sleep(0.1)
                 if counted and self.limit is not None and self.passed + len(data) > self.limit:
                     b.sendall(data[:self.limit - self.passed])
@@ -229,43 +230,6 @@ class Broken(Git):
         self.meets(behave, "cannot be fetched")
 
 
-    def test_credentials_are_nowhere_to_be_seen(self):
-        """While it waits for a server that is silent, and in all that it leaves behind."""
-        canary = "canary-4711-secret"
-        token = self.write("token", canary + "\n")
-        os.chmod(token, 0o600)
-        got = threading.Event()
-        server = Hostile(lambda c: (got.set(), time.sleep(60)))
-        self.addCleanup(server.close)
-        p = subprocess.Popen([ENMESH, "apply", f"http://127.0.0.1:{server.port}/mesh.git", *self.state, "--source-token-file", token,
-                              "--run-dir", "var/run", "--node", NODE, "-v"], cwd=self.dir, stdout=subprocess.PIPE, text=True,
-                             stderr=subprocess.STDOUT, env=clean_environment())
-        self.assertTrue(got.wait(20))
-        seen = []
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                with open(f"/proc/{pid}/stat") as f:
-                    if int(f.read().rsplit(")", 1)[1].split()[1]) != p.pid:
-                        continue
-                for name in ("cmdline", "environ"):
-                    with open(f"/proc/{pid}/{name}", "rb") as f:
-                        seen.append(f.read())
-                # Nobody may look into it, not even the user that it runs as, and it leaves no core.
-                with open(f"/proc/{pid}/limits") as f:
-                    self.assertIn("Max core file size        0 ", f.read())
-            except (FileNotFoundError, ProcessLookupError):
-                pass
-        self.assertTrue(any(b"enmesh-fetch" in text for text in seen))
-        said = p.communicate()[0].encode()
-        for at, _, names in os.walk(self.path("var")):
-            for name in names:
-                with open(os.path.join(at, name), "rb") as f:
-                    seen.append(f.read())
-        for text in (*seen, said):
-            self.assertNotIn(canary.encode(), text)
-            self.assertNotIn(base64.b64encode(canary.encode()), text)
-
-
 class Interrupted(Git):
     def setUp(self):
         super().setUp()
@@ -299,6 +263,40 @@ class Interrupted(Git):
             code, _, said, _ = self.run_pass(self.url)
             self.assertEqual(code, 0, f"{limit}: {said}")
         self.assertGreater(failed, 20)
+
+    def test_credentials_are_nowhere_to_be_seen(self):
+        """While it waits for a server that is silent, and in all that it leaves behind."""
+        canary = "canary-4711-secret"
+        token = self.write("token", canary + "\n")
+        os.chmod(token, 0o600)
+        self.cut.stalls = True
+        p = subprocess.Popen([ENMESH, "apply", self.url, *self.state, "--source-token-file", token,
+                              "--run-dir", "var/run", "--node", NODE, "-v"], cwd=self.dir, stdout=subprocess.PIPE, text=True,
+                             stderr=subprocess.STDOUT, env=clean_environment())
+        self.assertTrue(self.cut.stalled.wait(20))
+        seen = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/stat") as f:
+                    if int(f.read().rsplit(")", 1)[1].split()[1]) != p.pid:
+                        continue
+                for name in ("cmdline", "environ"):
+                    with open(f"/proc/{pid}/{name}", "rb") as f:
+                        seen.append(f.read())
+                # Nobody may look into it, not even the user that it runs as, and it leaves no core.
+                with open(f"/proc/{pid}/limits") as f:
+                    self.assertIn("Max core file size        0 ", f.read())
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+        self.assertTrue(any(b"enmesh-fetch" in text for text in seen))
+        said = p.communicate()[0].encode()
+        for at, _, names in os.walk(self.path("var")):
+            for name in names:
+                with open(os.path.join(at, name), "rb") as f:
+                    seen.append(f.read())
+        for text in (*seen, said):
+            self.assertNotIn(canary.encode(), text)
+            self.assertNotIn(base64.b64encode(canary.encode()), text)
 
     def test_a_server_that_falls_silent_is_what_the_status_says(self):
         self.assertEqual(self.run_pass(self.url)[0], 0)
@@ -362,4 +360,5 @@ if __name__ == "__main__":
     if lacking:
         print(f"skipped: needs {lacking}")
         sys.exit(77)
+    alone()
     main()

@@ -9,7 +9,7 @@ import urllib.parse
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), p) for p in ("..", "../live")]
 from cli_case import IS_ROOT, MESH, NODE, Case, clean_environment, main  # noqa: E402
-from git_servers import Servers, missing  # noqa: E402
+from git_servers import Servers, alone, missing  # noqa: E402
 
 USER = ("--source-user", "nobody") if IS_ROOT else ()
 
@@ -401,4 +401,5 @@ if __name__ == "__main__":
     if lacking:
         print(f"skipped: needs {lacking}")
         sys.exit(77)
+    alone()
     main()
