@@ -1,4 +1,5 @@
-/* libgit2_fetch REPOSITORY URL REFSPEC: what a fetch costs that libgit2 does itself; prints milliseconds and bytes received. */
+/* libgit2_fetch REPOSITORY URL REFSPEC: what a fetch costs that libgit2 does itself; prints milliseconds and bytes
+ * received. */
 #include <git2.h>
 #include <stdio.h>
 #include <time.h>
@@ -27,7 +28,8 @@ int main(int argc, char **argv)
 	git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
 	options.callbacks.certificate_check = trust;
 	options.download_tags = GIT_REMOTE_DOWNLOAD_TAGS_NONE;
-	if ((git_repository_open_bare(&repository, argv[1]) < 0 && git_repository_init(&repository, argv[1], 1) < 0) ||
+	if ((git_repository_open_bare(&repository, argv[1]) < 0 &&
+		    git_repository_init(&repository, argv[1], 1) < 0) ||
 		git_remote_create_anonymous(&remote, repository, argv[2]) < 0 ||
 		git_remote_fetch(remote, &specs, &options, NULL) < 0) {
 		fprintf(stderr, "%s\n", git_error_last()->message);
