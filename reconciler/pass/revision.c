@@ -1,7 +1,11 @@
 #include "pass/revision.h"
 
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/version.h"
+#include "config/frozen.h"
 
 static bool same(const char *a, const char *b)
 {
@@ -19,6 +23,43 @@ static const char *repository(const struct pass *p)
 	return arena_printf(p->arena, "%s/source.git", p->host->state_dir);
 }
 
+/* Another build of this program may read documents otherwise. */
+static const char *maker(struct arena *a)
+{
+	struct stat st;
+
+	if (stat("/proc/self/exe", &st) < 0)
+		return version_text;
+	return arena_printf(a, "%s %llu %lld %lld.%09ld", version_text, (unsigned long long)st.st_ino,
+		(long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+}
+
+/* The documents of the last good revision, of which `tree` is, as they were read. */
+static void remember(struct pass *p, const struct tree *tree)
+{
+	struct config *config = arena_new(p->arena, struct config);
+	struct bytes frozen;
+
+	if (!p->like && !revisions_documents(p->host->state_dir, &p->revision.stored, p->arena, &frozen) &&
+		config_thaw(&frozen, maker(p->arena), tree, p->arena, config))
+		p->like = config;
+}
+
+/* For a revision that is new: what of it did not change. */
+static void remember_good(struct pass *p)
+{
+	const struct revision *good = &p->revision.stored.good;
+	struct diags unheard = { .arena = p->arena };
+	struct tree *tree = arena_new(p->arena, struct tree);
+	struct bytes archive;
+
+	if (!p->like && is_of(p, good) &&
+		!revisions_archive(p->host->state_dir, &p->revision.stored, p->arena, &archive) &&
+		source_unpack(
+			&archive, p->source, good->commit, p->remote.git->path, NULL, p->arena, tree, &unheard))
+		remember(p, tree);
+}
+
 static bool load_good(struct pass *p)
 {
 	const struct revision *good = &p->revision.stored.good;
@@ -34,8 +75,11 @@ static bool load_good(struct pass *p)
 		return diag_failure(p->diags, "the last good revision %s cannot be read from %s: %s", good->commit,
 			p->host->state_dir, strerror(-error));
 	p->revision.verified = good->verified;
-	return source_unpack(
-		&archive, p->source, good->commit, p->remote.git->path, NULL, p->arena, &p->tree, p->diags);
+	if (!source_unpack(
+		    &archive, p->source, good->commit, p->remote.git->path, NULL, p->arena, &p->tree, p->diags))
+		return false;
+	remember(p, &p->tree);
+	return true;
 }
 
 /* One that does not change needs no network. */
@@ -106,6 +150,7 @@ static bool load_observed(struct pass *p, const struct git_revision *now, const 
 	p->revision.observed.sequence = files->sequence;
 	p->revision.verified = files->verified;
 	p->revision.fresh = true;
+	remember_good(p);
 	return source_unpack(&files->archive, p->source, files->commit, p->remote.git->path, files->links,
 		p->arena, &p->tree, p->diags);
 }
@@ -162,6 +207,20 @@ static bool keep(struct pass *p, bool good)
 				 p->revision.observed.commit, p->host->state_dir, strerror(-error));
 }
 
+/* It saves work, and nothing depends on it: what cannot be written is read again. */
+static void keep_documents(struct pass *p)
+{
+	struct revisions now = p->revision.stored;
+	struct bytes frozen;
+
+	if (p->dry_run || p->remote.offline || !p->config->n_read)
+		return;
+	if (p->revision.fresh && !p->revision.use_good)
+		now.good.commit = p->revision.observed.commit;
+	frozen = config_freeze(p->config, maker(p->arena), p->arena);
+	revisions_write_documents(p->host->state_dir, &now, &frozen, p->arena);
+}
+
 static bool load_and_check(struct pass *p)
 {
 	return pass_load(p) && pass_site(p, true);
@@ -189,6 +248,8 @@ bool revision_accept(struct pass *p)
 	p->diags = &attempt;
 	ok = load_and_check(p);
 	ok = keep(p, ok) && ok;
+	if (ok)
+		keep_documents(p);
 	p->diags = all;
 	if (!ok && !p->revision.unreachable && attempt.list.n)
 		p->revision.refused = attempt.list.items[0].message;

@@ -97,9 +97,9 @@ static const char *archive_name(const struct revisions *r, struct arena *a)
 	return arena_printf(a, "%s.tar", r->good.commit);
 }
 
-int revisions_archive(const char *state_dir, const struct revisions *r, struct arena *a, struct bytes *out)
+static int map_file(const char *state_dir, const char *name, struct arena *a, struct bytes *out)
 {
-	const char *path = arena_printf(a, "%s/" GOOD "/%s", state_dir, archive_name(r, a));
+	const char *path = arena_printf(a, "%s/" GOOD "/%s", state_dir, name);
 	scoped(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct stat st;
 	void *data;
@@ -115,6 +115,21 @@ int revisions_archive(const char *state_dir, const struct revisions *r, struct a
 	return 0;
 }
 
+int revisions_archive(const char *state_dir, const struct revisions *r, struct arena *a, struct bytes *out)
+{
+	return map_file(state_dir, archive_name(r, a), a, out);
+}
+
+static const char *documents_name(const struct revisions *r, struct arena *a)
+{
+	return arena_printf(a, "%s.documents", r->good.commit);
+}
+
+int revisions_documents(const char *state_dir, const struct revisions *r, struct arena *a, struct bytes *out)
+{
+	return map_file(state_dir, documents_name(r, a), a, out);
+}
+
 static const struct file_attr private = { .mode = 0600, .uid = (uid_t)-1, .gid = (gid_t)-1 };
 
 static int write_archive(int dir, const struct revisions *r, const struct bytes *archive, struct arena *a)
@@ -123,6 +138,15 @@ static int write_archive(int dir, const struct revisions *r, const struct bytes 
 	int error = dir_make(dir, GOOD, 0700, &good);
 
 	return error ? error : file_write(good, archive_name(r, a), archive, &private);
+}
+
+int revisions_write_documents(
+	const char *state_dir, const struct revisions *r, const struct bytes *documents, struct arena *a)
+{
+	scoped(close_fd) int good =
+		open(arena_printf(a, "%s/" GOOD, state_dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	return good < 0 ? -errno : file_write(good, documents_name(r, a), documents, &private);
 }
 
 /* What is left over does no harm, and the next revision tries again. */

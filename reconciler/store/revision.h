@@ -28,6 +28,10 @@ struct revisions {
 int revisions_read(const char *state_dir, struct arena *a, struct revisions *out);
 /* The files of the good revision, mapped for the life of the process. 0 or -errno. */
 int revisions_archive(const char *state_dir, const struct revisions *r, struct arena *a, struct bytes *out);
+/* Its documents (config/frozen.h), likewise. They are a saving of work, and may be missing. */
+int revisions_documents(const char *state_dir, const struct revisions *r, struct arena *a, struct bytes *out);
+int revisions_write_documents(
+	const char *state_dir, const struct revisions *r, const struct bytes *documents, struct arena *a);
 /*
  * Writes what differs from `before`. The files come before the record that names them, so that killed at any
  * instant there is a good revision or none; those of earlier ones are removed last. `archive`: of r->good, if it

@@ -64,7 +64,8 @@ class Source(Machine):
         self.commit("two", "runAs: {user: 1002}")
         self.apply()
         self.assertIn("1002 : goto", self.nft("list", "ruleset"))
-        self.assertEqual(os.listdir(self.path("var/state/good")), [self.git("rev-parse", "HEAD") + ".tar"])
+        head = self.git("rev-parse", "HEAD")
+        self.assertEqual(sorted(os.listdir(self.path("var/state/good"))), [head + ".documents", head + ".tar"])
 
     def test_a_second_pass_writes_nothing_but_the_time_that_it_was_heard(self):
         self.apply()
@@ -147,6 +148,29 @@ class Source(Machine):
         self.assertIn("does not descend", self.stderr)
         self.apply("--allow-rollback")
         self.assertIn("1003 : goto", self.nft("list", "ruleset"))
+
+    def test_documents_that_did_not_change_are_not_read_again(self):
+        """A line of what is kept is changed by hand: a pass that reads YAML would not see it."""
+        self.write("repo/more.yaml", "apiVersion: enmesh.io/v1alpha1\nkind: MeshCapture\nmetadata: {name: other}\nspec: {}\n")
+        self.commit("more", "runAs: {user: 1001}")
+        self.apply()
+        (kept,) = [self.path("var/state/good", n) for n in os.listdir(self.path("var/state/good")) if n.endswith(".documents")]
+        with open(kept, "rb") as f:
+            good = f.read()
+        with open(kept, "wb") as f:
+            f.write(good.replace(b"demo", b"dumo"))
+        self.assertIn("mesh dumo,", self.run_enmesh("validate"))
+        self.write("repo/more.yaml", "apiVersion: enmesh.io/v1alpha1\nkind: MeshCapture\nmetadata: {name: another}\nspec: {}\n")
+        self.git("add", "-A")
+        self.git("commit", "-qm", "only more")
+        self.assertIn("mesh dumo,", self.run_enmesh("validate"))
+        # What is damaged, or of another build, is read again, and written anew.
+        for damage in (good[:len(good) // 2], b"", good.replace(b"enmesh-documents 1", b"enmesh-documents 0"), b"nonsense"):
+            self.apply()
+            (kept,) = [self.path("var/state/good", n) for n in os.listdir(self.path("var/state/good")) if n.endswith(".documents")]
+            with open(kept, "wb") as f:
+                f.write(damage)
+            self.assertIn("mesh demo,", self.run_enmesh("validate"))
 
     def test_links_and_submodules_are_named_and_not_followed(self):
         os.symlink("/etc/passwd", self.path("repo/users.yaml"))
