@@ -27,6 +27,7 @@ http {
     location ~ ^/token(/.*)$ { set $path $1; if ($http_authorization != "Bearer %(token)s") { return 401; } include %(dir)s/git.conf; }
     location ~ ^/cert(/.*)$ { set $path $1; if ($ssl_client_verify != SUCCESS) { return 403; } include %(dir)s/git.conf; }
     location ~ ^/moved(/.*)$ { return 301 https://localhost:%(port)d/open$1$is_args$args; }
+    location ~ ^/renamed(/.*)$ { if ($request_method = POST) { return 404; } return 301 https://localhost:%(port)d/open$1$is_args$args; }
     location ~ ^/loop(/.*)$ { return 302 https://localhost:%(port)d/loop$1$is_args$args; }
     location ~ ^/away(/.*)$ { return 302 https://%(away)s/open$1$is_args$args; }
     location ~ ^/name(/.*)$ { return 302 https://127.0.0.1:%(port)d/open$1$is_args$args; }
