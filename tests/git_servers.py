@@ -2,6 +2,7 @@
 certificate authority of their own. Everything lives in one temporary directory, and ends with close()."""
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -27,6 +28,7 @@ http {
     location ~ ^/token(/.*)$ { set $path $1; if ($http_authorization != "Bearer %(token)s") { return 401; } include %(dir)s/git.conf; }
     location ~ ^/cert(/.*)$ { set $path $1; if ($ssl_client_verify != SUCCESS) { return 403; } include %(dir)s/git.conf; }
     location ~ ^/moved(/.*)$ { return 301 https://localhost:%(port)d/open$1$is_args$args; }
+    location ~ ^/renamed(/.*)$ { if ($request_method = POST) { return 404; } return 301 https://localhost:%(port)d/open$1$is_args$args; }
     location ~ ^/loop(/.*)$ { return 302 https://localhost:%(port)d/loop$1$is_args$args; }
     location ~ ^/away(/.*)$ { return 302 https://%(away)s/open$1$is_args$args; }
     location ~ ^/name(/.*)$ { return 302 https://127.0.0.1:%(port)d/open$1$is_args$args; }
@@ -125,7 +127,8 @@ class Servers:
 
     def close(self):
         for process in reversed(self.processes):
-            process.kill()
+            # With what it has started: fcgiwrap's children do not notice that it is gone.
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         shutil.rmtree(self.dir, ignore_errors=True)
 
@@ -140,7 +143,7 @@ class Servers:
 
     def start(self, argv, log, **kw):
         with open(self.path(log), "w") as f:
-            self.processes.append(subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=f, stderr=f, **kw))
+            self.processes.append(subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=f, stderr=f, start_new_session=True, **kw))
         return self.processes[-1]
 
     # ---- certificates ----
@@ -225,7 +228,7 @@ class Servers:
     def daemon(self):
         port = free_port()
         process = self.start(["git", "daemon", "--reuseaddr", "--export-all", f"--base-path={self.root}", "--listen=127.0.0.1",
-                              f"--port={port}"], "daemon.log", start_new_session=True,
+                              f"--port={port}"], "daemon.log",
                              env={**os.environ, "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory",
                                   "GIT_CONFIG_VALUE_0": "*"})
         wait_for(port, process, self.path("daemon.log"))

@@ -60,8 +60,8 @@ static _Noreturn void fail(struct fetch *f)
 /* ---- what the server has ---- */
 
 /*
- * Why a server says nothing to a request of version 2: it speaks an older one, or its ids are of another kind than
- * those that were asked for. False: the first.
+ * Why a server has no answer to a request of version 2: it speaks an older one (false), its ids are of another
+ * kind than those that were asked for, or the repository has moved, which f->http then knows.
  */
 static bool ask_what_it_speaks(struct fetch *f)
 {
@@ -100,11 +100,15 @@ static bool ask_for_refs(struct fetch *f, struct refs *out)
 	};
 	const char *problem = NULL;
 
-	if (!http_exchange(f->http, &e, &problem)) {
+	for (bool again = false; !http_exchange(f->http, &e, &problem); again = true) {
 		/* An old server takes the request for one of protocol 0, which makes no sense to it. */
 		if (e.status == 400 || e.status == 500)
 			return false;
-		request_fail(r, "%s", problem);
+		/* Of a repository that has moved some servers send only that on with which git itself begins. */
+		if (again || (e.status != 404 && e.status != 405))
+			request_fail(r, "%s", problem);
+		if (!ask_what_it_speaks(f))
+			return false;
 	}
 	if (!e.answer.size) {
 		if (!ask_what_it_speaks(f))

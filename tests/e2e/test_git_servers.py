@@ -139,6 +139,8 @@ class Https(Servers_):
     def test_redirects_stay_on_the_server(self):
         token = ("--source-token-file", self.secret("token", self.servers.token))
         self.validate(self.url + "/moved/mesh.git", *self.ca, *token)
+        self.validate(self.url + "/renamed/mesh.git", *self.ca, *token)
+        self.refused("no such repository", self.url + "/renamed/other.git", *self.ca, *token)
         self.refused("more than 5 times", self.url + "/loop/mesh.git", *self.ca, *token)
         for way, words in (("/away/mesh.git", self.there), ("/name/mesh.git", "127.0.0.1"),
                            ("/plain/mesh.git", "http://localhost"), ("/metadata/mesh.git", "http://169.254.169.254:80")):
