@@ -50,9 +50,12 @@ class Fetch(Case):
     def start(self, url, timeout=LONG, blobs=(), origin=(), **words):
         """A request as source/worker.c writes it."""
         words.update(url=url, timeoutMs=int(timeout * 1000), blobs=[{"name": k, "size": len(v)} for k, v in blobs])
-        with open(self.path("request"), "wb") as f:
+        # A file for each: one that runs reads its own to the end.
+        self.requests = getattr(self, "requests", 0) + 1
+        request = self.path(f"request{self.requests}")
+        with open(request, "wb") as f:
             f.write(json.dumps(words).encode() + b"\n" + b"".join(v.encode() for _, v in blobs))
-        with open(self.path("request"), "rb") as f:
+        with open(request, "rb") as f:
             return subprocess.Popen([FETCH, "fetch", self.path("state"), *origin], stdin=f, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                     env={}, cwd=self.dir)
 
@@ -295,7 +298,8 @@ class Repository(Fetch):
         slow = self.start(self.server.url("honest"))
         fast = [self.start(self.server.url("honest")) for _ in range(5)]
         for process in (slow, *fast):
-            self.assertEqual(self.end(process, LONG)["commit"], self.head)
+            answer = self.end(process, LONG)
+            self.assertEqual(answer.get("commit"), self.head, answer)
         self.works()
 
 

@@ -176,7 +176,7 @@ class Compare(Case):
     def test_without_a_right_and_without_a_home(self):
         self.mesh(port=9081)
         os.chmod(self.path("repo"), 0o755)
-        prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+        prefix = self.somebody()
         self.diff("--from", "HEAD~1", prefix=prefix, env={"PATH": os.environ["PATH"]})
 
     def test_what_is_shown_is_what_happens(self):

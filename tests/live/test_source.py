@@ -297,7 +297,7 @@ class Source(Machine):
     def test_without_root_a_source_can_be_looked_at(self):
         os.makedirs(self.path("mine"))
         os.chown(self.path("mine"), 65534, 65534)
-        self.prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        self.prefix = self.somebody()
         self.enmesh("validate", self.url, "--state-dir", self.path("mine/state"))
         r = self.enmesh("validate", self.url, "--state-dir", "/nowhere/state", code=1)
         self.assertIn("name another --state-dir", r.stderr)
