@@ -129,7 +129,7 @@ static enum outcome run(struct pass *p)
 	read_last(p);
 	p->accepted = p->cleanup || revision_accept(p);
 	if (!p->accepted)
-		return OUTCOME_FAILED;
+		return p->host->stopped && p->host->stopped() ? OUTCOME_STOPPED : OUTCOME_FAILED;
 	plan_all(p);
 	if (p->planned && !p->cut)
 		p->planned(p->context, p, 0);

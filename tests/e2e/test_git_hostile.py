@@ -3,6 +3,7 @@ deadline, says what is wrong, keeps its memory, and goes on with the last good r
 import base64
 import json
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -297,6 +298,15 @@ class Interrupted(Git):
         for text in (*seen, said):
             self.assertNotIn(canary.encode(), text)
             self.assertNotIn(base64.b64encode(canary.encode()), text)
+
+    def test_a_signal_ends_it_while_it_waits_for_a_server(self):
+        self.cut.stalls = True
+        p = subprocess.Popen([ENMESH, "apply", self.url, *self.state, "--run-dir", "var/run", "--node", NODE], cwd=self.dir,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=clean_environment())
+        self.assertTrue(self.cut.stalled.wait(20))
+        p.send_signal(signal.SIGINT)
+        self.assertIn("stopped by a signal", p.communicate(timeout=DEADLINE - 1)[1])
+        self.assertEqual(p.returncode, 128 + signal.SIGINT)
 
     def test_a_server_that_falls_silent_is_what_the_status_says(self):
         self.assertEqual(self.run_pass(self.url)[0], 0)
