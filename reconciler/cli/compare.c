@@ -62,7 +62,7 @@ enum code compare(struct session *s)
 	if (url_is(side.source)) {
 		diag_failure(s->diags,
 			"--from and --to compare revisions of a directory in a git work tree; clone %s first",
-			side.source);
+			url_shown(side.source, s->arena));
 		return CODE_USAGE;
 	}
 	c.to = c.from = side;

@@ -101,7 +101,8 @@ static enum code check_address(struct session *s, struct settings *out)
 	struct url url;
 
 	if (!url_read(git->url, s->arena, &url, &problem))
-		return refuse(s, arena_printf(s->arena, "the source %s is refused: %s", git->url, problem));
+		return refuse(s, arena_printf(s->arena, "the source %s is refused: %s",
+					 url_shown(git->url, s->arena), problem));
 	if ((url.scheme == SCHEME_HTTP || url.scheme == SCHEME_GIT) && !git->allowed_signers_file &&
 		!git->keyring_file)
 		return refuse(s, arena_printf(s->arena,

@@ -24,6 +24,14 @@ bool url_is(const char *text)
 	return strstr(text, "://") != NULL;
 }
 
+/* Of what is no address, too: whatever comes before the last '@' may be one. */
+const char *url_shown(const char *text, struct arena *a)
+{
+	const char *rest = strstr(text, "://"), *at = rest ? strrchr(rest, '@') : NULL;
+
+	return at ? arena_printf(a, "%.*s://…@%s", (int)(rest - text), text, at + 1) : text;
+}
+
 /* Letters, digits and the others; not one that begins as an option does. */
 static bool is_of(const char *text, const char *others)
 {

@@ -22,6 +22,8 @@ struct url {
 
 /* Whether it looks like one: "x://…". */
 bool url_is(const char *text);
+/* For messages: without what may be a secret in it, a password before the host. */
+const char *url_shown(const char *text, struct arena *a);
 /* False: `*problem` says what would be right. */
 bool url_read(const char *text, struct arena *a, struct url *out, const char **problem);
 

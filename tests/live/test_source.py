@@ -221,6 +221,7 @@ class Source(Machine):
                            ("file://h/a", "file:///"), ("https://h/a;reboot", "the path")):
             self.run_enmesh("validate", source=url, code=64)
             self.assertIn(words, self.stderr)
+            self.assertNotIn("secret", self.stderr)
 
     def objects(self, *parts):
         return [os.path.join(at, name) for at, _, names in os.walk(self.path("var/state/source.git", *parts)) for name in names]
