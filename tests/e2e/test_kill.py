@@ -6,6 +6,7 @@ the way. Afterwards the rules are the old or the new ones (of sets, what only go
 process runs, and the next pass converges and leaves nothing over.
 """
 import json
+import contextlib
 import os
 import random
 import re
@@ -96,9 +97,12 @@ class Killing:
         """nsenter waits for a child in the node's process namespace: that one is the pass."""
         with open(f"/proc/{nsenter.pid}/task/{nsenter.pid}/children") as f:
             children = [int(pid) for pid in f.read().split()]
+        killed = False
         for pid in children:
-            os.kill(pid, signal.SIGKILL)
-        return bool(children)
+            with contextlib.suppress(ProcessLookupError):  # it came to its end meanwhile
+                os.kill(pid, signal.SIGKILL)
+                killed = True
+        return killed
 
     def live_rules(self):
         """The table by name: the order of sets and chains in a listing is that in which they were made."""
