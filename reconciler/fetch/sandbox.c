@@ -27,8 +27,8 @@ enum {
 	PACK_MIB = 1024,   /* of a file: a larger repository is for bundles */
 	ARCHIVE_MIB = 192, /* of what is handed over */
 	CPU_S = 600,       /* the caller's deadline comes first; this is for when the caller is gone */
-	DESCRIPTORS = 256,
-	THREADS = 256, /* of the user; a fetch has two or three */
+	DESCRIPTORS = 768, /* one for each level of directories of references (tidy.c) */
+	THREADS = 256,     /* of the user; a fetch has two or three */
 };
 
 static bool fail(const char **problem, const char *what)
