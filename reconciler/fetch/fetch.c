@@ -1,5 +1,6 @@
 #include "fetch/fetch.h"
 
+#include <errno.h>
 #include <git2.h>
 #include <signal.h>
 #include <stdio.h>
@@ -163,6 +164,11 @@ static void open_repository(struct fetch *f)
 	const char *path = f->request->repository;
 	int error = tidy_begin(path, node_get_bool(f->request->words, "anew", false));
 
+	if (error == -EPERM)
+		request_fail(f->request,
+			"%s, or something in it, belongs to another user than that of enmesh-fetch, or others may "
+			"write there; remove it, and it is fetched again",
+			path);
 	if (error)
 		request_fail(f->request, "%s cannot be used: %s", path, strerror(-error));
 	repository_set_up(f->request);

@@ -1,7 +1,12 @@
 #include "fetch/repository.h"
 
+#include <errno.h>
 #include <git2.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "base/defs.h"
+#include "base/str.h"
 
 enum { WINDOW_SIZE = 32 * 1024 * 1024, MAPPED_MAX = 256 * 1024 * 1024 };
 
@@ -25,10 +30,23 @@ void repository_set_up(const struct request *r)
 	git_libgit2_opts(GIT_OPT_SET_MWINDOW_MAPPED_LIMIT, (size_t)MAPPED_MAX);
 }
 
-/* Of what a repository is made of; a server's mistakes may look like that, too. */
-static bool may_be_damage(int kind)
+/* libgit2 puts the system's reason at the end of its message. A new copy would not fit there either. */
+static bool is_of_the_disk(const char *message)
 {
-	switch (kind) {
+	static const int reasons[] = { ENOSPC, EDQUOT, EROFS };
+
+	for (size_t i = 0; i < array_len(reasons); i++)
+		if (message && str_ends(message, strerror(reasons[i])))
+			return true;
+	return false;
+}
+
+/* Of what a repository is made of; a server's mistakes may look like that, too. */
+static bool may_be_damage(const git_error *error)
+{
+	if (is_of_the_disk(error->message))
+		return false;
+	switch (error->klass) {
 	case GIT_ERROR_REPOSITORY:
 	case GIT_ERROR_CONFIG:
 	case GIT_ERROR_ODB:
@@ -48,6 +66,6 @@ _Noreturn void repository_fail(const struct request *r)
 {
 	const git_error *error = git_error_last();
 
-	node_put_bool(r->arena, r->answer, "damaged", error && may_be_damage(error->klass));
+	node_put_bool(r->arena, r->answer, "damaged", error && may_be_damage(error));
 	request_fail(r, "%s", error && error->message ? error->message : "libgit2 does not say why");
 }

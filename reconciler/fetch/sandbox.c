@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -25,7 +27,8 @@ enum {
 	PACK_MIB = 1024,   /* of a file: a larger repository is for bundles */
 	ARCHIVE_MIB = 192, /* of what is handed over */
 	CPU_S = 600,       /* the caller's deadline comes first; this is for when the caller is gone */
-	DESCRIPTORS = 256,
+	DESCRIPTORS = 768, /* one for each level of directories of references (tidy.c) */
+	THREADS = 256,     /* of the user; a fetch has two or three */
 };
 
 static bool fail(const char **problem, const char *what)
@@ -62,6 +65,19 @@ static bool limit(int resource, rlim_t most)
 	return setrlimit((__rlimit_resource_t)resource, &r) == 0;
 }
 
+/*
+ * Whether the user is another than the caller's, and so has nothing else to do: the threads of people are not ours
+ * to count. A caller that cannot be seen (hidepid) is another's.
+ */
+static bool has_user_of_its_own(void)
+{
+	char parent[32];
+	struct stat st;
+
+	snprintf(parent, sizeof(parent), "/proc/%d", (int)getppid());
+	return getppid() && (stat(parent, &st) < 0 || st.st_uid != getuid());
+}
+
 static bool set_limits(enum sandbox_kind kind)
 {
 #ifdef ENMESH_ADDRESS_SANITIZER
@@ -71,7 +87,8 @@ static bool set_limits(enum sandbox_kind kind)
 #endif
 
 	return memory && limit(RLIMIT_FSIZE, (kind == SANDBOX_FETCH ? PACK_MIB : ARCHIVE_MIB) * MIB) &&
-	       limit(RLIMIT_CPU, CPU_S) && limit(RLIMIT_NOFILE, DESCRIPTORS) && limit(RLIMIT_CORE, 0);
+	       limit(RLIMIT_CPU, CPU_S) && limit(RLIMIT_NOFILE, DESCRIPTORS) && limit(RLIMIT_CORE, 0) &&
+	       (!has_user_of_its_own() || limit(RLIMIT_NPROC, THREADS));
 }
 
 /* ---- files: Landlock (landlock(7)) ---- */
@@ -146,22 +163,25 @@ static bool guard_files(enum sandbox_kind kind, const char *repository, const ch
 /* ---- system calls (seccomp(2), through libseccomp) ---- */
 
 static const char *const calls[] = { "read", "write", "readv", "writev", "pread64", "pwrite64", "lseek", "_llseek",
-	"close", "open", "openat", "stat", "lstat", "fstat", "newfstatat", "fstatat64", "statx", "access",
-	"faccessat", "faccessat2", "readlink", "readlinkat", "getcwd", "mkdir", "mkdirat", "rename", "renameat",
-	"renameat2", "unlink", "unlinkat", "rmdir", "link", "linkat", "fchmod", "truncate", "ftruncate", "fsync",
-	"fdatasync", "fallocate", "utimensat", "utime", "utimes", "getdents", "getdents64", "umask", "mmap",
-	"mmap2", "munmap", "mprotect", "mremap", "madvise", "msync", "brk", "futex", "set_robust_list", "rseq",
-	"sched_yield", "sched_getaffinity", "nanosleep", "clock_nanosleep", "clock_gettime", "clock_getres",
-	"gettimeofday", "time", "getpid", "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getpgrp",
-	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "restart_syscall", "exit", "exit_group",
-	"poll", "ppoll", "select", "_newselect", "pselect6", "epoll_create1", "epoll_ctl", "epoll_wait",
-	"epoll_pwait", "eventfd2", "pipe", "pipe2", "dup", "dup2", "dup3", "fcntl", "fcntl64", "flock",
-	"getrandom", "uname", "sysinfo", "getrlimit", "ugetrlimit", "statfs", "fstatfs", "membarrier", "fadvise64",
-	"close_range", NULL };
-
-static const char *const network_calls[] = { "connect", "bind", "getsockname", "getpeername", "getsockopt",
-	"setsockopt", "sendto", "recvfrom", "sendmsg", "recvmsg", "sendmmsg", "recvmmsg", "shutdown", "socketpair",
+	"close", "stat", "lstat", "fstat", "newfstatat", "fstatat64", "statx", "access", "faccessat", "faccessat2",
+	"readlink", "readlinkat", "getcwd", "getdents", "getdents64", "umask", "mmap", "mmap2", "munmap",
+	"mprotect", "mremap", "madvise", "msync", "brk", "futex", "set_robust_list", "rseq", "sched_yield",
+	"sched_getaffinity", "nanosleep", "clock_nanosleep", "clock_gettime", "clock_getres", "gettimeofday",
+	"time", "getpid", "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getpgrp", "rt_sigaction",
+	"rt_sigprocmask", "rt_sigreturn", "sigaltstack", "restart_syscall", "exit", "exit_group", "poll", "ppoll",
+	"select", "_newselect", "pselect6", "pipe", "pipe2", "dup", "dup2", "dup3", "flock", "getrandom", "uname",
+	"sysinfo", "getrlimit", "ugetrlimit", "statfs", "fstatfs", "membarrier", "fadvise64", "close_range",
 	NULL };
+
+/*
+ * For a repository and a network. Nothing that changes modes or times: Landlock lets that happen everywhere, and
+ * libgit2 does without.
+ */
+static const char *const fetch_calls[] = { "open", "openat", "mkdir", "mkdirat", "rename", "renameat", "renameat2",
+	"unlink", "unlinkat", "rmdir", "link", "linkat", "truncate", "ftruncate", "fsync", "fdatasync",
+	"fallocate", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "eventfd2", "connect", "bind",
+	"getsockname", "getpeername", "getsockopt", "setsockopt", "sendto", "recvfrom", "sendmsg", "recvmsg",
+	"sendmmsg", "recvmmsg", "shutdown", NULL };
 
 static void release_filter(scmp_filter_ctx *filter)
 {
@@ -180,23 +200,66 @@ static bool add_names(scmp_filter_ctx filter, const char *const *names)
 	return true;
 }
 
-#define RULE(filter, name, ...) (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(name), 1, __VA_ARGS__) == 0)
+#define RULE(filter, name, ...)                                                                                   \
+	(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(name),                                                 \
+		 sizeof((struct scmp_arg_cmp[]){ __VA_ARGS__ }) / sizeof(struct scmp_arg_cmp), __VA_ARGS__) == 0)
+
+/* Argument n, an int or unsigned; what is in the other half of its register does not count. */
+#define IS(n, value) SCMP_CMP(n, SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint32_t)(value))
+#define BITS_ARE(n, mask, value) SCMP_CMP(n, SCMP_CMP_MASKED_EQ, (uint32_t)(mask), (uint32_t)(value))
+
+/* Files are opened to be read, also where there is no Landlock. */
+static bool add_reading(scmp_filter_ctx filter)
+{
+	const int writing = O_ACCMODE | O_CREAT | O_TRUNC;
+
+	return RULE(filter, open, BITS_ARE(1, writing, O_RDONLY)) &&
+	       RULE(filter, openat, BITS_ARE(2, writing, O_RDONLY));
+}
+
+/*
+ * TCP and UDP; other protocols would make the kernel load modules for whoever asks. What is within the process
+ * (libcurl wakes itself by it) is a stream: a socket of datagrams could be sent on to any other by its name.
+ */
+static bool add_sockets(scmp_filter_ctx filter)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	static const int kinds[][2] = { { SOCK_STREAM, 0 }, { SOCK_STREAM, IPPROTO_TCP }, { SOCK_DGRAM, 0 },
+		{ SOCK_DGRAM, IPPROTO_UDP } };
+	const int type = ~(SOCK_CLOEXEC | SOCK_NONBLOCK);
+	bool ok = RULE(filter, socketpair, IS(0, AF_UNIX), BITS_ARE(1, type, SOCK_STREAM));
+
+	for (size_t i = 0; i < array_len(families); i++)
+		for (size_t k = 0; k < array_len(kinds); k++)
+			ok = ok && RULE(filter, socket, IS(0, families[i]), BITS_ARE(1, type, kinds[k][0]),
+					   IS(2, kinds[k][1]));
+	return ok;
+}
 
 /* What is fine with some arguments only. */
-static bool add_narrow(scmp_filter_ctx filter, enum sandbox_kind kind)
+static bool add_narrow(scmp_filter_ctx filter)
 {
 	static const unsigned long ioctls[] = { FIONREAD, FIONBIO, TCGETS };
-	bool ok = RULE(filter, prctl, SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME)) &&
-		  RULE(filter, prlimit64, SCMP_A2(SCMP_CMP_EQ, 0)) &&
-		  RULE(filter, tgkill, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid())) &&
-		  RULE(filter, clone, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+	/* Not those that have signals sent to others. */
+	static const int fcntls[] = { F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK,
+		F_SETLK, F_SETLKW };
+	bool ok = RULE(filter, prctl, IS(0, PR_SET_NAME)) && RULE(filter, prlimit64, SCMP_A2(SCMP_CMP_EQ, 0)) &&
+		  RULE(filter, tgkill, IS(0, getpid()));
 
 	for (size_t i = 0; i < array_len(ioctls); i++)
-		ok = ok && RULE(filter, ioctl, SCMP_A1(SCMP_CMP_EQ, ioctls[i]));
-	if (kind == SANDBOX_FETCH)
-		ok = ok && RULE(filter, socket, SCMP_A0(SCMP_CMP_EQ, AF_INET)) &&
-		     RULE(filter, socket, SCMP_A0(SCMP_CMP_EQ, AF_INET6)) && add_names(filter, network_calls);
+		ok = ok && RULE(filter, ioctl, IS(1, ioctls[i]));
+	for (size_t i = 0; i < array_len(fcntls); i++)
+		ok = ok && RULE(filter, fcntl, IS(1, fcntls[i])) && RULE(filter, fcntl64, IS(1, fcntls[i]));
 	return ok;
+}
+
+static bool add_kind(scmp_filter_ctx filter, enum sandbox_kind kind)
+{
+	if (kind != SANDBOX_FETCH)
+		return add_reading(filter);
+	/* Threads, not processes. */
+	return add_names(filter, fetch_calls) && add_sockets(filter) &&
+	       RULE(filter, clone, BITS_ARE(0, CLONE_THREAD, CLONE_THREAD));
 }
 
 /*
@@ -208,7 +271,7 @@ static bool guard_calls(enum sandbox_kind kind)
 	scoped(release_filter) scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
 
 	return filter && seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0) == 0 && add_names(filter, calls) &&
-	       add_narrow(filter, kind) && seccomp_load(filter) == 0;
+	       add_narrow(filter) && add_kind(filter, kind) && seccomp_load(filter) == 0;
 }
 
 bool sandbox_enter(enum sandbox_kind kind, const char *repository, const char *origin, const char **problem)

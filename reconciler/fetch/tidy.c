@@ -15,10 +15,10 @@
 #include "base/vec.h"
 
 enum {
-	DEPTH_MAX = 64,                  /* of directories of references */
-	PACKS_MAX = 256,                 /* of any size */
-	SMALL = 1024 * 1024,             /* bytes of a pack */
-	SMALL_MAX = 32,                  /* small ones; more are made one */
+	DEPTH_MAX = 600,     /* of directories of references, whose names have at most 1024 bytes (libgit2) */
+	PACKS_MAX = 256,     /* of any size */
+	SMALL = 1024 * 1024, /* bytes of a pack */
+	SMALL_MAX = 32,      /* small ones; more are made one */
 	UNPACKED_MAX = 64 * 1024 * 1024, /* bytes of what they hold */
 };
 
@@ -108,12 +108,24 @@ int tidy_share(const char *repository)
 	return at < 0 ? at : 0;
 }
 
+/* Nobody else may have had a hand in it; and what belongs to others cannot be cleared away. */
+static bool is_ours(int at)
+{
+	struct stat st;
+
+	if (fstat(at, &st) < 0 || st.st_uid != geteuid() || st.st_mode & (S_IWGRP | S_IWOTH))
+		return false;
+	return fstatat(at, "objects", &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_uid == geteuid();
+}
+
 int tidy_begin(const char *repository, bool anew)
 {
 	int at = lock(repository, LOCK_EX);
 
 	if (at < 0)
 		return at;
+	if (!is_ours(at))
+		return -EPERM;
 	remove_root_locks(at);
 	remove_locks(at, "refs", 0);
 	if (remove_parts(at) > PACKS_MAX || anew)

@@ -13,8 +13,8 @@
 /*
  * Waits until no other process fetches into `repository`, and keeps others out while this process lives. Then
  * removes what earlier ones left half done: locks and parts of packs. `anew`: everything, for it is damaged; so it
- * is where packs have become very many. What is in the store does not depend on it. Returns 0 or -errno; what
- * cannot be removed is no error.
+ * is where packs have become very many. What is in the store does not depend on it. Returns 0 or -errno (-EPERM:
+ * others own some of it, or may write there); what cannot be removed is no error.
  */
 int tidy_begin(const char *repository, bool anew);
 
