@@ -8,11 +8,15 @@
 #include "base/names.h"
 #include "base/str.h"
 #include "model/place.h"
+#include "model/reference.h"
 
 struct comparing {
 	struct comparison *out;
 	bool mesh_wide_same; /* the objects of the whole mesh are, and what they are made of */
-	struct names keys;   /* of the groups */
+	/* Namespaces with an object that only one revision has a document of: it may stand for what a node would
+	 * make itself. */
+	struct names replaced;
+	struct names keys; /* of the groups */
 };
 
 /* ---- what is the same ---- */
@@ -57,6 +61,31 @@ static bool same_placed(const struct placed *a, const struct placed *b)
 	return true;
 }
 
+static const char *namespace_of(const struct mesh_object *o)
+{
+	return o->namespace ? o->namespace : OBJECT_NAMESPACE_DEFAULT;
+}
+
+/* Notes the namespaces of the objects that `m` has and `other` has not. */
+static void find_replaced(struct comparing *c, const struct model *m, const struct model *other)
+{
+	vec_each (o, &m->objects) {
+		const char *namespace = namespace_of(o);
+
+		if (!model_find_object(other, o->group, o->kind, namespace, o->name) &&
+			names_find(&c->replaced, namespace) == NAMES_NONE)
+			names_add(c->out->arena, &c->replaced, namespace, 0);
+	}
+}
+
+static bool any_replaced(const struct comparing *c, const struct placed *placed)
+{
+	for (size_t i = 0; c->replaced.n && i < placed->n_services; i++)
+		if (names_find(&c->replaced, placed->services[i]->namespace) != NAMES_NONE)
+			return true;
+	return false;
+}
+
 /* What the node's documents name, which must have been read. */
 static bool same_files(struct comparing *c, const char *node, struct arena *a)
 {
@@ -90,7 +119,7 @@ static bool is_same(
 	struct placed before = place_of(from, was), after = place_of(to, node);
 
 	if (!same_document(from->mesh->node, to->mesh->node) || !same_document(was->node, node->node) ||
-		!same_placed(&before, &after))
+		!same_placed(&before, &after) || any_replaced(c, &after))
 		return false;
 	if ((writes(from, was) || writes(to, node)) && !c->mesh_wide_same)
 		return false;
@@ -114,6 +143,34 @@ static void plan_node(struct pass *p, const struct site *was, const struct site 
 		(*t)->diff(part->want, part->live, &last, &p->plan);
 	}
 	plan_order(&p->plan);
+}
+
+/*
+ * What was there before: the node's own part, and, for who writes the objects of the mesh, these, whoever has
+ * written them until now. `was` NULL: the node is new, and has nothing itself. NULL: nothing was there, or `ok` is
+ * false.
+ */
+static const struct site *site_before(
+	struct comparing *c, const struct mesh_node *was, const struct mesh_node *node, struct arena *a, bool *ok)
+{
+	const struct model *from = c->out->from.model;
+	bool inherits = writes(c->out->to.model, node) && from->mesh->api_servers.list.n;
+	const struct mesh_node *of = was;
+	struct site *site;
+
+	if (!was && inherits)
+		vec_each (other, &from->nodes)
+			if (writes(from, other))
+				of = other;
+	if (!of)
+		return NULL;
+	site = pass_make_site(&c->out->from, of->name, a);
+	*ok = site != NULL;
+	if (site && !was)
+		site->workloads.n = site->processes.n = 0;
+	if (site && inherits)
+		site->writes_mesh = true;
+	return site;
 }
 
 /* ---- groups ---- */
@@ -207,11 +264,11 @@ static bool compare_node(struct comparing *c, const struct mesh_node *was, const
 		arena_finish(own);
 		return true;
 	}
-	if (was && node)
-		before = pass_make_site(&c->out->from, name, own);
-	if (node)
+	if (node) {
+		before = site_before(c, was, node, own, &ok);
 		after = pass_make_site(&c->out->to, name, own);
-	ok = (!was || !node || before) && (!node || after);
+		ok &= after != NULL;
+	}
 	*p = c->out->to;
 	p->arena = own;
 	p->node = name;
@@ -247,6 +304,8 @@ bool compare_run(struct comparison *out)
 	size_t i = 0, j = 0;
 	bool ok = find_node(out);
 
+	find_replaced(&c, from, to);
+	find_replaced(&c, to, from);
 	/* Both are in the order of names. */
 	while (ok && (i < from->nodes.n || j < to->nodes.n)) {
 		const struct mesh_node *was = i < from->nodes.n ? &from->nodes.items[i] : NULL,

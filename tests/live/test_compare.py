@@ -1,4 +1,5 @@
 """`enmesh diff SOURCE --from REV`: test_compare.py ENMESH CHECK_JSON SCHEMA_DIR. Needs git, and no rights."""
+import json
 import os
 import random
 import re
@@ -61,6 +62,10 @@ class Compare(Case):
         names = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]
         return subprocess.run(["git", *names, *args], cwd=cwd or self.path("repo"), check=True, capture_output=True,
                               text=True, env={**clean_environment(), "GIT_CONFIG_GLOBAL": "/dev/null"}).stdout.strip()
+
+    def read(self, name):
+        with open(self.path(name)) as f:
+            return f.read()
 
     def mesh(self, capture="", argument="x", port=9080, user="reviews", nodes=("vm1", "vm2", "vm3", "vm4"), host="a.example.com",
              commit=True):
@@ -172,6 +177,71 @@ class Compare(Case):
         cut = int(re.search(r"The rest was cut: the changes of (\d+) more nodes", text)[1])
         self.assertGreater(cut, 100)
         self.assertLess(cut, 190)
+
+    def test_a_document_in_the_place_of_a_generated_object_is_seen_on_the_node_that_made_it(self):
+        entry = OBJECT.replace("ServiceEntry", "WorkloadEntry").replace("outside", "store.vm3") % ""
+        self.write("repo/mesh/entry.yaml", entry)
+        address = "objects/networking.istio.io/WorkloadEntry/shop/store.vm3"
+        for args in ((), ("--node", "vm3")):
+            groups = self.groups("--from", "HEAD", *args)
+            self.assertEqual([(c["address"], c["actions"]) for c in groups["vm3",]["changes"]], [(address, ["delete"])])
+        self.assertEqual(list(groups), [("vm3",)])
+
+    def test_the_objects_of_the_mesh_stay_whoever_writes_them(self):
+        text = self.read("repo/mesh/mesh.yaml")
+        self.write("repo/mesh/mesh.yaml", text.replace("names: [vm4]", "names: [vm1]"))
+        self.assertEqual(self.groups("--from", "HEAD", code=0), {})
+        moved = text.replace("names: [vm4]", "names: [vm1]").replace("a.example.com", "b.example.com")
+        self.write("repo/mesh/mesh.yaml", moved)
+        outside = [("objects/networking.istio.io/ServiceEntry/shop/outside", ["update"])]
+        groups = self.groups("--from", "HEAD")
+        self.assertEqual(list(groups), [("vm1",)])
+        self.assertEqual([(c["address"], c["actions"]) for c in groups["vm1",]["changes"]], outside)
+        self.write("repo/mesh/mesh.yaml", text.replace("vm4", "vm5").replace("a.example.com", "b.example.com"))
+        groups = self.groups("--from", "HEAD")
+        self.assertEqual([(n, g["presence"]) for n, g in groups.items()], [(("vm4",), "gone"), (("vm5",), "new")])
+        self.assertEqual([(c["address"], c["actions"]) for c in groups["vm5",]["changes"]], outside)
+
+    def test_what_pruning_leaves_is_not_shown_to_go(self):
+        text = self.read("repo/mesh/mesh.yaml")
+        entry = OBJECT.replace("outside", "more") % "c.example.com"
+        kept = entry.replace("namespace: shop", "namespace: shop, annotations: {enmesh.io/prune: disabled}")
+        for document, policy, refused, code in ((entry, "", "", 2), (kept, "", "", 0), (entry, "prune: false, ", "", 0),
+                                                (entry, "", "labels: 1, ", 0)):
+            outside = OBJECT.replace("metadata: {", "metadata: {" + refused) % "a.example.com"
+            mesh = text.replace("writers:", policy + "writers:").replace(OBJECT % "a.example.com", outside)
+            self.write("repo/mesh/mesh.yaml", mesh)
+            self.write("repo/mesh/more.yaml", document)
+            self.git("add", "-A")
+            self.git("commit", "-qm", "x")
+            os.unlink(self.path("repo/mesh/more.yaml"))
+            self.diff("--from", "HEAD", code=code)
+
+    def test_a_node_is_left_out_only_if_it_is_rendered_the_same(self):
+        """Whatever it depends on: what is skipped because its documents are the same must be the same."""
+        seed = int(os.environ.get("SEED", random.randrange(10 ** 6)))
+        rng = random.Random(seed)
+
+        def write():
+            self.mesh(capture=rng.choice(["", "mode: tproxy"]), argument=rng.choice("xxy"), port=rng.choice([80, 80, 81]),
+                      user=rng.choice(["1001", "1001", "reviews"]), host=rng.choice("aaab") + ".example.com",
+                      nodes=("vm1", "vm2", "vm3", "vm4"), commit=False)
+            self.write("repo/mesh/proxy.conf", rng.choice(["one", "one", "two"]))
+            names = ["store.vm3", "reviews.vm1", "reviews.vm2", "other"]
+            self.write("repo/mesh/entries.yaml", CAPTURE.replace("default", "unused") % "" + "".join(
+                OBJECT.replace("ServiceEntry", "WorkloadEntry").replace("outside", n) % "" for n in names if rng.random() < 0.2))
+            self.git("add", "-A")
+            self.git("commit", "-qm", "x", "--allow-empty")
+            nodes = ("vm1", "vm2", "vm3", "vm4")
+            return {n: json.loads(self.enmesh("render", "repo/mesh", "--node", n, "-o", "json").stdout)["targets"] for n in nodes}
+
+        before = write()
+        for _ in range(12):
+            after = write()
+            different = {n for n in after if after[n] != before[n]}
+            groups = self.groups("--from", "HEAD~1", code=2 if different else 0)
+            self.assertEqual({n for g in groups for n in g}, different, f"SEED={seed}")
+            before = after
 
     def test_without_a_right_and_without_a_home(self):
         self.mesh(port=9081)

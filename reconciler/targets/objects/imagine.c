@@ -1,3 +1,4 @@
+#include "targets/objects/prune.h"
 #include "targets/objects/shape.h"
 #include "targets/objects/state.h"
 
@@ -46,7 +47,13 @@ static void add_wanted(struct state *live, const struct object *want, const stru
 		o->fate = FATE_APPLY;
 }
 
-/* What takes others with it is never pruned. */
+/* What belongs to the mesh is another node's, once this one no longer writes it. */
+static bool is_own(const struct state *was, const struct object *o, const struct state *want)
+{
+	return want->writes_mesh || was->sets.items[o->set].kind != SET_MESH;
+}
+
+/* `prune`: what is no longer wanted may go. */
 static void add_orphan(struct state *live, const struct object *was, bool prune, struct arena *a)
 {
 	struct object *o = vec_push(a, &live->objects);
@@ -54,20 +61,30 @@ static void add_orphan(struct state *live, const struct object *was, bool prune,
 	*o = *was;
 	o->body = NULL;
 	o->before = shape(was, a);
-	o->fate = prune && !object_holds_others(&was->id) ? FATE_PRUNE : FATE_KEEP;
+	o->fate = prune && !prune_obstacle(o, false) ? FATE_PRUNE : FATE_KEEP;
+}
+
+/* As prune_decide has it: what can't be applied may be what takes an orphan's place. */
+static bool may_prune(const struct state *want)
+{
+	vec_each (o, &want->objects)
+		if (o->problem)
+			return false;
+	return want->prune;
 }
 
 /* Without its sets: their parents follow their members. Objects are in the order of ids. */
 const struct state *objects_imagine(const struct state *was, const struct state *want, struct arena *a)
 {
 	struct state *live = arena_new(a, struct state);
+	bool prune = may_prune(want);
 	size_t i = 0, j = 0;
 
 	while (at(was, i) || at(want, j)) {
 		int order = order_of(at(was, i), at(want, j));
 
 		if (order < 0)
-			add_orphan(live, at(was, i), want->prune, a);
+			add_orphan(live, at(was, i), prune && is_own(was, at(was, i), want), a);
 		else
 			add_wanted(live, at(want, j), order ? NULL : at(was, i), a);
 		i += order <= 0;
